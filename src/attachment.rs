@@ -1,0 +1,169 @@
+//! One attach of this process to one array: its place in the table of participants, and the pins that it lends out.
+
+use crate::commit;
+use crate::error::{Error, Result};
+use crate::layout::{LOCK_TRIALS, PINS};
+use crate::protocol::consumer;
+use crate::protocol::participant::{self, Participant};
+use crate::protocol::{Fault, World};
+use crate::segment::Segment;
+use crate::sys::byte_lock::{self, Mode};
+use crate::sys::{file, process};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+/// A segment with a record of its own, or, read-only, without one. Dropping it detaches.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    segment: Segment,
+    me: Option<Participant>,
+    /// The record's pins that no frame uses, one bit each. Private to this process.
+    free_pins: AtomicU32,
+}
+
+impl Attachment {
+    /// Takes part in a file that was opened: with a record if it may be written, as an onlooker otherwise.
+    pub(crate) fn join(segment: Segment) -> Result<Self> {
+        try_locks_of_filesystem(&segment)?;
+        commit::join_members(&segment)?;
+        let me = if segment.is_writable() {
+            let me = participant::attach(&segment).map_err(|fault| explain(&segment, fault))?;
+            segment.set_own(me.index);
+            Some(me)
+        } else {
+            None
+        };
+        Ok(Self { segment, me, free_pins: AtomicU32::new((1 << PINS) - 1) })
+    }
+
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.segment.name()
+    }
+
+    /// The own record; `None` if this attach only looks on.
+    pub(crate) fn participant(&self) -> Option<Participant> {
+        self.me
+    }
+
+    /// The own record, or the error that a writer's call deserves.
+    pub(crate) fn writer(&self) -> Result<Participant> {
+        self.me.ok_or_else(|| Error::ReadOnly { name: self.name().to_owned() })
+    }
+
+    /// To be called first by whatever touches the array through a handle.
+    #[inline]
+    pub(crate) fn enter(&self) -> Result<()> {
+        if self.segment.is_inherited() { Err(Error::Forked { name: self.name().to_owned() }) } else { Ok(()) }
+    }
+
+    /// Reserves an entry of the own record for one frame.
+    pub(crate) fn take_pin(&self) -> Result<usize> {
+        let mut free = self.free_pins.load(Relaxed);
+        while free != 0 {
+            let entry = free.trailing_zeros();
+            // Acquire: the frame that used the entry before has let go of it.
+            match self.free_pins.compare_exchange_weak(free, free & !(1 << entry), Acquire, Relaxed) {
+                Ok(_) => return Ok(entry as usize),
+                Err(now) => free = now,
+            }
+        }
+        Err(Error::TooManyPins { name: self.name().to_owned(), limit: PINS })
+    }
+
+    pub(crate) fn return_pin(&self, entry: usize) {
+        self.free_pins.fetch_or(1 << entry, Release);
+    }
+
+    /// Unpins a frame and returns its entry. In a forked child it does nothing: the pin is the parent's.
+    pub(crate) fn unpin(&self, entry: usize) {
+        if let (Some(me), false) = (self.me, self.segment.is_inherited()) {
+            // Fails only for a record that cannot be, and this one was checked when it was taken.
+            _ = consumer::unpin(&self.segment, me, entry);
+            self.return_pin(entry);
+        }
+    }
+
+    /// Says a fault of the protocol in the words of the public error.
+    pub(crate) fn explain(&self, fault: Fault) -> Error {
+        explain(&self.segment, fault)
+    }
+
+    /// The processes that pin a slot now, or that a lossless stream waits for; without repetitions.
+    pub(crate) fn holders(&self, fault: Fault) -> Vec<process::Process> {
+        let mut holders = Vec::new();
+        participant::scan(&self.segment, |index, record| {
+            let pins = fault == Fault::AllPinned
+                && record.pins.iter().any(|pin| crate::protocol::word::Word::load(pin, Relaxed) != 0);
+            let process = self.segment.process(index);
+            if (pins || fault == Fault::Behind(index)) && !holders.contains(&process) {
+                holders.push(process);
+            }
+        });
+        holders
+    }
+}
+
+fn explain(segment: &Segment, fault: Fault) -> Error {
+    let name = segment.name().to_owned();
+    match fault {
+        Fault::Corrupt(reason) => Error::corrupt(&name, reason),
+        Fault::Full => Error::TooManyParticipants { name, limit: segment.participants() },
+        Fault::ProducerPresent(index) => Error::ProducerPresent { name, pid: segment.process(index).pid },
+        Fault::AllPinned | Fault::Behind(_) => Error::NoFreeSlot { name, slots: segment.slots(), holders: Vec::new() },
+        Fault::Lagged(missed) => Error::Lagged { name, missed },
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        if let (Some(me), false) = (self.me, self.segment.is_inherited()) {
+            // Closing the lock file frees the kernel lock in any case; others recover what is left.
+            _ = participant::detach(&self.segment, me);
+        }
+    }
+}
+
+/// Tries, once for each device, whether its locks tell the living from the dead.
+///
+/// Three things must hold: two descriptions of one process exclude each other, closing one of them leaves the other's
+/// lock, and closing the owner frees it. Where a file system treats these locks as the older POSIX ones, or does not
+/// know them, processes could bury the living.
+fn try_locks_of_filesystem(segment: &Segment) -> Result<()> {
+    static TRIED: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+    let name = segment.name();
+    let io = |error| Error::io("try the locks of", name, error);
+    let device = segment.lock_file().metadata().map_err(io)?.dev();
+    if TRIED.lock().is_ok_and(|tried| tried.contains(&device)) {
+        return Ok(());
+    }
+    let mode = if segment.is_writable() { Mode::Exclusive } else { Mode::Shared };
+    let byte = LOCK_TRIALS + i64::from(std::process::id()) * 64 + i64::from(segment.identity().uuid[0] % 64);
+    let reopen = || file::reopen(segment.lock_file(), segment.is_writable()).map_err(io);
+    let (owner, closed, witness) = (reopen()?, reopen()?, reopen()?);
+    let refuse = |reason| Err(Error::UnsupportedFilesystem { path: name.into(), reason });
+    if !byte_lock::try_lock(&owner, byte, mode).map_err(io)? {
+        // Another thread tries the same byte at this moment: it will say.
+        return Ok(());
+    }
+    if !byte_lock::is_held(&closed, byte).map_err(io)? {
+        return refuse("two descriptors of one process do not exclude each other");
+    }
+    drop(closed);
+    if !byte_lock::is_held(&witness, byte).map_err(io)? {
+        return refuse("closing one descriptor drops the locks of another");
+    }
+    drop(owner);
+    if byte_lock::is_held(&witness, byte).map_err(io)? {
+        return refuse("closing a descriptor does not drop its locks");
+    }
+    if let Ok(mut tried) = TRIED.lock() {
+        tried.push(device);
+    }
+    Ok(())
+}

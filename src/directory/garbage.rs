@@ -1,0 +1,61 @@
+//! What nobody will ever need again.
+
+use super::{Access, Directory, Name};
+use crate::error::Result;
+use crate::layout::{LOCK_MEMBERS, LOCK_NAME, kind};
+use crate::protocol::word::Word;
+use crate::segment::Segment;
+use crate::sys::byte_lock::{self, Mode};
+use crate::sys::file::{self, TEMPORARY_PREFIX};
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+
+impl Directory {
+    /// Removes what nobody will ever need again, and returns the names and paths that are gone.
+    ///
+    /// Garbage is: files that died half made; arrays that were unlinked by a process that died before it was done; and,
+    /// in the default place and in memory only, streams that have no producer and that nobody has attached. An array in
+    /// place, a table, and anything on a disk is never garbage.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if the folder cannot be read. What cannot be removed stays and is not listed.
+    pub fn collect_garbage(&self) -> Result<Vec<String>> {
+        let mut candidates = Vec::new();
+        self.visit(self.path(), &mut |path| {
+            candidates.extend(path.strip_prefix(self.path()).ok().and_then(Path::to_str).map(str::to_owned));
+        })?;
+        candidates.sort();
+        candidates.retain(|path| self.collect(path));
+        Ok(candidates)
+    }
+
+    fn collect(&self, path: &str) -> bool {
+        if path.rsplit('/').next().is_some_and(|leaf| leaf.starts_with(TEMPORARY_PREFIX)) {
+            return self.collect_temporary(path);
+        }
+        let Ok(name) = Name::parse(path) else { return false };
+        let Ok((file, true)) = self.open_file(&name, Access::ReadWrite) else { return false };
+        let agree = |file: &File| self.garbage(&name, file);
+        agree(&file).is_some() && self.unlink_file(&name, &file, agree).unwrap_or(false)
+    }
+
+    /// A file that never got its name, if its maker is dead.
+    fn collect_temporary(&self, path: &str) -> bool {
+        let Ok(file) = file::open_beneath(&self.0.fd, path, true) else { return false };
+        byte_lock::try_lock(&file, LOCK_NAME, Mode::Exclusive).unwrap_or(false)
+            && file::remove(&self.0.fd, path).is_ok()
+    }
+
+    /// The array, if it is garbage. While the value lives nobody can attach to it.
+    fn garbage(&self, name: &Name<'_>, file: &File) -> Option<Segment> {
+        let segment = Segment::open(name.as_str(), file, true).ok().filter(Segment::is_current)?;
+        if Word::load(segment.retired(), Relaxed) != 0 {
+            return Some(segment);
+        }
+        let may_go = segment.form().kind == kind::STREAM && self.0.is_default && file::is_in_memory(file);
+        // Alone among the members: nobody is attached, and no producer lives, whatever its role says.
+        let is_deserted = || byte_lock::try_lock(segment.lock_file(), LOCK_MEMBERS, Mode::Exclusive).unwrap_or(false);
+        (may_go && is_deserted()).then_some(segment)
+    }
+}

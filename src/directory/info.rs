@@ -1,0 +1,191 @@
+//! What can be told of an array without attaching to it.
+
+use super::{Access, Directory, Name};
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::layout::{LOCK_PARTICIPANTS, flags, kind};
+use crate::protocol::participant::{self, Tag};
+use crate::protocol::producer::cursor;
+use crate::protocol::word::Word;
+use crate::protocol::{World, consumer};
+use crate::segment::Segment;
+use crate::shape::Order;
+use crate::sys::byte_lock;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What kind of array a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One array that everyone sees change.
+    InPlace,
+    /// A small value with one writer at a time that readers never wait for.
+    Cell,
+    /// Frames, one after the other.
+    Stream,
+    /// A table that rows are appended to.
+    Growable,
+    /// Processes that step together.
+    Team,
+}
+
+/// Who takes part in an array, as its table of participants says.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ParticipantInfo {
+    /// Its process id, as it sees itself: in a PID namespace of its own that is another than ours.
+    pub pid: u32,
+    /// Whether it lives. The dead stand here until somebody recovers what they held.
+    pub is_alive: bool,
+    /// Whether it holds the producer's role.
+    pub is_producer: bool,
+    /// Whether the producer waits for it.
+    pub is_lossless: bool,
+    /// How many frames it looks at.
+    pub pins: usize,
+}
+
+/// An array seen from outside: a snapshot that attaches nothing and disturbs nobody.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Info {
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its dtype.
+    pub dtype: DType,
+    /// Its shape; for a stream, the largest that a frame may have.
+    pub shape: Vec<usize>,
+    /// How it stands in memory.
+    pub order: Order,
+    /// The length of its file in bytes.
+    pub file_len: u64,
+    /// How many slots it has.
+    pub slots: u32,
+    /// How many frames of a stream stay readable.
+    pub history: u32,
+    /// The newest frame of a stream; zero before the first.
+    pub sequence: u64,
+    /// When it was created.
+    pub created: SystemTime,
+    /// Who takes part.
+    pub participants: Vec<ParticipantInfo>,
+    /// Whether the stream's last producer closed it.
+    pub is_closed: bool,
+    /// Whether it was unlinked.
+    pub is_retired: bool,
+    /// Where its payload starts in the file.
+    pub data_offset: u64,
+    /// Where the .npy stream starts that ends the file: NumPy alone can read the payload from here.
+    pub npy_offset: u64,
+    /// Which incarnation of the name this is.
+    pub generation: [u8; 16],
+    /// The attributes it was created with, as JSON.
+    pub attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Info {
+    /// The living producer of a stream.
+    pub fn producer(&self) -> Option<&ParticipantInfo> {
+        self.participants.iter().find(|participant| participant.is_producer && participant.is_alive)
+    }
+}
+
+impl Directory {
+    /// Tells about one array. Attaches nothing, and needs no more than permission to read.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotAnArray`], [`Error::Corrupt`], [`Error::Truncated`] and
+    /// [`Error::UnsupportedFormat`] for files that cannot be attached either; [`Error::Io`].
+    pub fn inspect(&self, name: &str) -> Result<Info> {
+        let name = Name::parse(name)?;
+        let (file, _) = self.open_file(&name, Access::ReadOnly)?;
+        let segment = Segment::open(name.as_str(), &file, false)?;
+        Ok(look(&segment, self.path().join(name.as_str())))
+    }
+
+    /// Tells about every array here, in the order of their names. What is not an array is passed over.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder itself cannot be read.
+    pub fn list(&self) -> Result<Vec<Info>> {
+        let mut found = Vec::new();
+        self.visit(self.path(), &mut |path| {
+            let name = path.strip_prefix(self.path()).ok().and_then(Path::to_str);
+            found.extend(name.and_then(|name| self.inspect(name).ok()));
+        })?;
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+
+    /// Calls `visit` with every file below `folder`.
+    pub(super) fn visit(&self, folder: &Path, visit: &mut impl FnMut(&Path)) -> Result<()> {
+        let entries = match std::fs::read_dir(folder) {
+            // It went with its last array.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder != self.path() => return Ok(()),
+            other => other.map_err(|error| Error::io("read the folder", folder, error))?,
+        };
+        for entry in entries.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => self.visit(&entry.path(), visit)?,
+                Ok(kind) if kind.is_file() => visit(&entry.path()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn look(segment: &Segment, path: PathBuf) -> Info {
+    let (identity, form) = (segment.identity(), segment.form());
+    let is_stream = form.kind == kind::STREAM;
+    // What a reboot or a copy has made worthless is not shown.
+    let is_current = segment.is_current();
+    let prod = Tag::from_bits(if is_stream && is_current { Word::load(segment.prod(), Relaxed) } else { 0 });
+    Info {
+        name: segment.name().to_owned(),
+        path,
+        kind: match form.kind {
+            kind::IN_PLACE if identity.flags & flags::CELL != 0 => Kind::Cell,
+            kind::IN_PLACE => Kind::InPlace,
+            kind::STREAM => Kind::Stream,
+            kind::GROWABLE => Kind::Growable,
+            _ => Kind::Team,
+        },
+        dtype: form.dtype.clone(),
+        shape: form.shape.clone(),
+        order: form.order,
+        file_len: identity.file_len,
+        slots: identity.nslots,
+        history: identity.ring,
+        sequence: if is_stream && is_current { consumer::newest(segment).map_or(0, |frame| frame.seq) } else { 0 },
+        created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
+        participants: if is_current { participants(segment, prod) } else { Vec::new() },
+        is_closed: prod == Tag::CLOSED,
+        is_retired: is_current && segment.is_retired(),
+        data_offset: identity.data_off,
+        npy_offset: identity.preamble.off,
+        generation: identity.uuid,
+        attributes: segment.attributes().clone(),
+    }
+}
+
+fn participants(segment: &Segment, prod: Tag) -> Vec<ParticipantInfo> {
+    let mut found = Vec::new();
+    participant::scan(segment, |index, record| {
+        let byte = LOCK_PARTICIPANTS + i64::from(index);
+        found.push(ParticipantInfo {
+            pid: segment.process(index).pid,
+            is_alive: byte_lock::is_held(segment.lock_file(), byte).unwrap_or(true),
+            is_producer: prod.participant() == Some(index),
+            is_lossless: record.cursor.load(Relaxed) & cursor::ACTIVE != 0,
+            pins: record.pins.iter().filter(|pin| Word::load(*pin, Relaxed) != 0).count(),
+        });
+    });
+    found
+}

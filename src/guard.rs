@@ -1,0 +1,132 @@
+//! The leases a caller holds, and what they lend: bytes as a slice, and the slice as an array.
+
+#![allow(unsafe_code, reason = "a lease is what makes shared bytes borrowable")]
+
+use crate::attachment::Attachment;
+use crate::element::Element;
+use crate::error::Result;
+use crate::protocol::{self, Descriptor};
+use crate::shape::Order;
+use ndarray::{ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder, StrideShape};
+use std::slice;
+use std::sync::Arc;
+
+/// A pinned slot: its bytes stay as they are while this lives.
+///
+/// Invariants, held by the only constructor and by privacy:
+/// 1. the protocol validated the pin: the slot is complete, and entry `entry` of the own record names it;
+/// 2. only dropping this value clears that entry, so the producer passes the slot over until then.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    attachment: Arc<Attachment>,
+    slot: u32,
+    entry: usize,
+}
+
+impl Pin {
+    /// Reserves an entry of the attach's record and pins with it the frame that `get` finds.
+    ///
+    /// `get` is one of the functions of the protocol that pin: what it returns must be pinned by that entry.
+    pub(crate) fn acquire(
+        attachment: &Arc<Attachment>,
+        get: impl FnOnce(usize) -> protocol::Result<Option<Descriptor>>,
+    ) -> Result<Option<(Self, u64)>> {
+        let entry = attachment.take_pin()?;
+        let found = get(entry);
+        if let Ok(Some(frame)) = found {
+            let pin = Self { attachment: Arc::clone(attachment), slot: frame.slot, entry };
+            return Ok(Some((pin, frame.seq)));
+        }
+        attachment.return_pin(entry);
+        found.map(|_| None).map_err(|fault| attachment.explain(fault))
+    }
+
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// The first `len` bytes of the slot, or all of them if it has fewer.
+    pub(crate) fn bytes(&self, len: usize) -> &[u8] {
+        let segment = self.attachment.segment();
+        let len = len.min(segment.size_bytes() as usize);
+        let Some(payload) = segment.payload(self.slot) else { return &[] };
+        // SAFETY: `payload` checked that the slot's bytes, of which these are no more, are inside the mapping, which
+        // lives as long as the attachment; by the invariants nobody writes them while `self` is borrowed.
+        unsafe { slice::from_raw_parts(payload, len) }
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.attachment.unpin(self.entry);
+    }
+}
+
+/// A slot that its producer has taken to fill: nobody else reads or writes its bytes while this lives.
+///
+/// Invariant, held by whoever makes one: the protocol has just loaned this slot to the producer of this attach, which
+/// neither publishes it nor gives it back before this value is gone.
+#[derive(Debug)]
+pub(crate) struct LoanedSlot {
+    attachment: Arc<Attachment>,
+    slot: u32,
+}
+
+impl LoanedSlot {
+    pub(crate) fn new(attachment: &Arc<Attachment>, slot: u32) -> Self {
+        Self { attachment: Arc::clone(attachment), slot }
+    }
+
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// The first `len` bytes of the slot, or all of them if it has fewer.
+    pub(crate) fn bytes(&self, len: usize) -> &[u8] {
+        let Some((payload, len)) = self.range(len) else { return &[] };
+        // SAFETY: `range` checked it; by the invariant nobody writes these bytes but through `&mut self`.
+        unsafe { slice::from_raw_parts(payload, len) }
+    }
+
+    /// The same bytes, to fill.
+    pub(crate) fn bytes_mut(&mut self, len: usize) -> &mut [u8] {
+        let Some((payload, len)) = self.range(len) else { return &mut [] };
+        // SAFETY: `range` checked it; by the invariant nobody else touches these bytes, and `self` is borrowed alone.
+        unsafe { slice::from_raw_parts_mut(payload, len) }
+    }
+
+    fn range(&self, len: usize) -> Option<(*mut u8, usize)> {
+        let segment = self.attachment.segment();
+        Some((segment.payload(self.slot)?, len.min(segment.size_bytes() as usize)))
+    }
+}
+
+/// Whether an array with this many dimensions can be a `D`.
+pub(crate) fn fits<D: Dimension>(ndim: usize) -> bool {
+    D::NDIM.is_none_or(|expected| expected == ndim)
+}
+
+/// Shows bytes as an array; `None` if they are not as many as the shape needs, or not aligned for `T`.
+pub(crate) fn view<'a, T: Element, D: Dimension>(
+    bytes: &'a [u8],
+    shape: &[usize],
+    order: Order,
+) -> Option<ArrayView<'a, T, D>> {
+    let items: &[T] = bytemuck::try_cast_slice(bytes).ok()?;
+    ArrayView::from_shape(strided::<D>(shape, order)?, items).ok()
+}
+
+/// Shows bytes as an array that may be written.
+pub(crate) fn view_mut<'a, T: Element, D: Dimension>(
+    bytes: &'a mut [u8],
+    shape: &[usize],
+    order: Order,
+) -> Option<ArrayViewMut<'a, T, D>> {
+    let items: &mut [T] = bytemuck::try_cast_slice_mut(bytes).ok()?;
+    ArrayViewMut::from_shape(strided::<D>(shape, order)?, items).ok()
+}
+
+fn strided<D: Dimension>(shape: &[usize], order: Order) -> Option<StrideShape<D>> {
+    let shape = D::from_dimension(&IxDyn(shape))?;
+    Some(shape.set_f(order == Order::Fortran).into())
+}

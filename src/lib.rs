@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
+compile_error!(
+    "sharray needs 64-bit little-endian Linux: its files are little-endian and mapped whole, and it stands on futexes \
+     and on locks of open file descriptions"
+);
+
+#[macro_use]
+mod step;
+
+mod attachment;
+mod commit;
+mod directory;
+mod dtype;
+mod element;
+mod error;
+mod guard;
+mod layout;
+mod npy;
+mod protocol;
+mod segment;
+mod shape;
+mod stream;
+mod sys;
+
+pub use directory::{Directory, Info, Kind, ParticipantInfo};
+pub use dtype::{ByteOrder, DType, Field, Number, Struct, Subarray, TimeUnit};
+pub use element::{Bool, Element};
+pub use error::{Error, Result};
+pub use layout::format_table;
+pub use shape::{MAX_NDIM, Order};
+pub use sharray_derive::Element;
+pub use stream::{
+    AnyFrame, AnyFrames, AnyLoan, AnyPublisher, AnySubscriber, Backpressure, Frame, Frames, Loan, Publisher,
+    PublisherBuilder, Source, Subscriber, SubscriberBuilder, wait_any,
+};
+
+/// The kinds of dtype, as [`DType::kind`] answers.
+pub use dtype::Kind as DTypeKind;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use bytemuck;
+}
+#[cfg(feature = "step")]
+#[doc(hidden)]
+pub use step::{kill_after, steps_left};

@@ -1,0 +1,199 @@
+//! Who is here: attach, detach, and recovering what the dead held.
+//!
+//! A participant is one attach of one process. Its record stands in the file; its life stands in the kernel, as a lock
+//! on one byte that nobody else can have while it lives and that the kernel drops when it dies. So a record that says
+//! LIVE while its byte is free belongs to the dead, for ever: nothing is guessed from pids or clocks.
+
+use super::word::{Record, Word};
+use super::{Fault, Result, World, notify};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+
+const LIVE: u64 = 1;
+const KIND: u64 = 0xff;
+
+/// Passes over a full table before saying so: a survivor that probes a free byte makes it look taken for a moment.
+const PASSES: u32 = 16;
+
+/// Who owns a role, as the word that grants the role says it: participant, generation and three flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag(u32);
+
+impl Tag {
+    const INDEX: u32 = 0x3ff;
+    const GENERATION_BITS: u32 = 19;
+    const OWNER: u32 = (1 << 29) - 1;
+    /// Nobody's: never taken, or its owner died.
+    pub(crate) const FREE: Self = Self(0);
+    /// Nobody's, given up in good order.
+    pub(crate) const CLOSED: Self = Self(1 << 29);
+
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    fn new(participant: u32, generation: u64) -> Self {
+        let generation = (generation & ((1 << Self::GENERATION_BITS) - 1)) as u32;
+        Self((participant + 1) | generation << 10)
+    }
+
+    /// The owner's record; `None` if it has none.
+    pub(crate) fn participant(self) -> Option<u32> {
+        (self.0 & Self::INDEX).checked_sub(1)
+    }
+
+    pub(crate) fn same_owner(self, other: Self) -> bool {
+        self.0 & Self::OWNER == other.0 & Self::OWNER
+    }
+}
+
+/// This attach's own record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Participant {
+    pub(crate) index: u32,
+    generation: u64,
+}
+
+impl Participant {
+    pub(crate) fn tag(self) -> Tag {
+        Tag::new(self.index, self.generation)
+    }
+
+    /// The own record. Its index was checked when it was taken.
+    pub(crate) fn record<W: World>(self, world: &W) -> Result<Record<'_, W>> {
+        record(world, self.index)
+    }
+}
+
+pub(crate) fn record<W: World>(world: &W, index: u32) -> Result<Record<'_, W>> {
+    world.record(index).ok_or(Fault::Corrupt("a word names a participant that cannot be"))
+}
+
+/// Takes a record: the first that nobody uses, else one whose owner is dead.
+///
+/// The kernel lock is taken first and the record written second. The other way round, a survivor could meet a LIVE
+/// record whose byte is not yet locked, and bury the living.
+pub(crate) fn attach<W: World>(world: &W) -> Result<Participant> {
+    for _ in 0..PASSES {
+        let occupied = |index| world.occupied(index / 64).load(Relaxed) >> (index % 64) & 1 == 1;
+        let all = 0..world.participants();
+        for index in all.clone().filter(|&index| !occupied(index)).chain(all.filter(|&index| occupied(index))) {
+            if world.lock(index) {
+                return register(world, index).inspect_err(|_| world.unlock(index));
+            }
+        }
+        std::thread::yield_now();
+    }
+    Err(Fault::Full)
+}
+
+/// Fills the record whose byte this attach holds.
+pub(crate) fn register<W: World>(world: &W, index: u32) -> Result<Participant> {
+    recover(world, index)?;
+    let record = record(world, index)?;
+    let generation = (record.state.load(Relaxed) >> 8) + 1;
+    world.describe(index);
+    // Before LIVE: a record that is LIVE and not in the bitmap would be passed over by the scans for pins.
+    world.occupied(index / 64).fetch_or(1 << (index % 64), SeqCst);
+    record.state.store(generation << 8 | LIVE, Release);
+    Ok(Participant { index, generation })
+}
+
+/// Gives the record back. The caller holds no lease any more.
+pub(crate) fn detach<W: World>(world: &W, me: Participant) -> Result<()> {
+    let record = me.record(world)?;
+    release_words(&record);
+    free(world, me.index, &record);
+    notify::notify(world, world.room());
+    world.unlock(me.index);
+    Ok(())
+}
+
+/// Undoes what the dead owner of a record held. The caller holds the record's kernel lock.
+///
+/// Every step can be repeated, and the record is freed last, so a survivor that dies here leaves work for the next one
+/// and no harm.
+pub(crate) fn recover<W: World>(world: &W, index: u32) -> Result<()> {
+    let record = record(world, index)?;
+    let state = record.state.load(Acquire);
+    if state & KIND != LIVE {
+        return Ok(());
+    }
+    let dead = Tag::new(index, state >> 8);
+    let prod = Tag::from_bits(world.prod().load(Acquire));
+    if prod.same_owner(dead) {
+        // A frame it was filling stays odd, so nobody can see it; the successor takes that slot again.
+        _ = world.prod().compare_exchange(prod.to_bits(), Tag::FREE.to_bits(), AcqRel, Relaxed);
+    }
+    release_words(&record);
+    notify::notify(world, world.room());
+    notify::notify(world, world.notify());
+    free(world, index, &record);
+    Ok(())
+}
+
+/// Recovers the owner of `tag` if it is dead. Says whether the word that held the tag should be read again.
+pub(crate) fn recover_owner<W: World>(world: &W, word: &W::U32, tag: Tag) -> Result<bool> {
+    let Some(index) = tag.participant() else {
+        return Ok(false);
+    };
+    let record = record(world, index)?;
+    let recovered = world.prove_dead(index, || {
+        if word.load(Acquire) != tag.to_bits() {
+            return Ok(());
+        }
+        let state = record.state.load(Acquire);
+        if state & KIND == LIVE && Tag::new(index, state >> 8).same_owner(tag) {
+            recover(world, index)
+        } else {
+            Err(Fault::Corrupt("a role is held by a participant that is not here"))
+        }
+    });
+    recovered.map_or(Ok(false), |done| done.map(|()| true))
+}
+
+/// Calls `visit` with the record of everyone who is here, and of who died and was not recovered yet.
+///
+/// # Ordering
+/// The loads of the bitmap are `SeqCst`, as is the bit set in [`attach`] and the loads that visitors make: the scan is
+/// the second half of a store-to-load pair.
+pub(crate) fn scan<W: World>(world: &W, mut visit: impl FnMut(u32, &Record<'_, W>)) {
+    for word in 0..world.participants().div_ceil(64) {
+        let mut bits = world.occupied(word).load(SeqCst);
+        while bits != 0 {
+            let index = word * 64 + bits.trailing_zeros();
+            bits &= bits - 1;
+            if let Some(record) = world.record(index) {
+                visit(index, &record);
+            }
+        }
+    }
+}
+
+/// Recovers everyone who died, but for oneself.
+pub(crate) fn recover_dead<W: World>(world: &W, me: Participant) -> Result<()> {
+    let mut outcome = Ok(());
+    scan(world, |index, record| {
+        if index != me.index && record.state.load(Acquire) & KIND == LIVE {
+            outcome = outcome.and(world.prove_dead(index, || recover(world, index)).unwrap_or(Ok(())));
+        }
+    });
+    outcome
+}
+
+fn release_words<W: World>(record: &Record<'_, W>) {
+    record.holds.store(0, Release);
+    for pin in record.pins {
+        pin.store(0, Release);
+    }
+    record.cursor.store(0, Release);
+}
+
+fn free<W: World>(world: &W, index: u32, record: &Record<'_, W>) {
+    world.occupied(index / 64).fetch_and(!(1 << (index % 64)), SeqCst);
+    let generation = record.state.load(Relaxed) & !KIND;
+    record.state.store(generation, Release);
+}

@@ -1,0 +1,572 @@
+//! A mapped, validated file: the one place where bytes become typed words.
+//!
+//! The identity page is read once with `pread`, checked against the file's true length and against the plan that its
+//! own counts make, and kept as a private copy. Afterwards the shared bytes are touched in three ways only: control
+//! words through atomics, at offsets that follow from the private copy; payloads through a lease, as raw pointers that
+//! guard.rs lends out; and payloads without a lease, through sys/copy.rs.
+
+#![allow(unsafe_code, reason = "offsets that were checked become words")]
+
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::layout::{
+    self, BITMAP_WORDS, BYTE_ORDER_MARK, CONTROL_OFF, Control, Counts, HUGE_PAGE, Identity, LINE, LOCK_PARTICIPANTS,
+    MAGIC, PAGE, PARTICIPANTS_OFF, PINS, Participant, Region, SlotHeader, VERSION,
+};
+use crate::npy;
+use crate::protocol::word::{Record, Word, World};
+use crate::shape::{self, Order};
+use crate::sys::byte_lock::{self, Mode};
+use crate::sys::copy::copy_words;
+use crate::sys::fork::{Epoch, LockFile};
+use crate::sys::mapping::Mapping;
+use crate::sys::{file, futex, process};
+use nix::errno::Errno;
+use std::fs::File;
+use std::mem::offset_of;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::atomic::Ordering::{self, Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// What an array's items are and how they are arranged; the same for every attach, for ever.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Form {
+    pub(crate) kind: u32,
+    pub(crate) dtype: DType,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) order: Order,
+}
+
+impl Form {
+    /// As an error message names it.
+    pub(crate) fn describe(&self) -> String {
+        let kind = match self.kind {
+            layout::kind::IN_PLACE => "an array in place",
+            layout::kind::STREAM => "a stream",
+            layout::kind::GROWABLE => "a growable array",
+            _ => "a team",
+        };
+        let order = if self.shape.len() > 1 { format!(", order {:?}", self.order) } else { String::new() };
+        format!("{kind} of {} {:?}{order}", self.dtype, self.shape)
+    }
+
+    pub(crate) fn size_bytes(&self) -> Result<usize> {
+        shape::checked_size_bytes(&self.shape, self.dtype.itemsize())
+    }
+}
+
+/// A file that is to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    pub(crate) form: Form,
+    pub(crate) flags: u32,
+    pub(crate) slots: u32,
+    pub(crate) ring: u32,
+    pub(crate) participants: u32,
+    pub(crate) blocks: u32,
+    pub(crate) huge_pages: bool,
+    pub(crate) attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a frame's header says beside its version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FrameHeader {
+    /// The frame's own shape, where it is not the declared one.
+    pub(crate) shape: Option<Box<[usize]>>,
+    pub(crate) monotonic_ns: u64,
+    pub(crate) time_ns: u64,
+    pub(crate) acquired_ns: u64,
+    pub(crate) tags: [u64; 2],
+}
+
+/// The file of one array as one attach of this process sees it.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    name: String,
+    identity: Identity,
+    form: Form,
+    size_bytes: u64,
+    attributes: serde_json::Map<String, serde_json::Value>,
+    mapping: Mapping,
+    locks: LockFile,
+    /// One thread at a time looks for the dead: kernel locks do not exclude threads that share a description.
+    recovering: Mutex<()>,
+    own: OnceLock<u32>,
+    epoch: Epoch,
+}
+
+impl Segment {
+    /// Fills a nameless file according to `spec`: reserved, laid out, all words zero, nobody attached.
+    pub(crate) fn create(name: &str, file: &File, spec: &Spec) -> Result<Self> {
+        let io = |action| move |source: std::io::Error| Error::io(action, name, source);
+        let size = spec.form.size_bytes()? as u64;
+        let stride = if spec.slots == 1 { Some(size) } else { layout::slot_stride(size) };
+        let too_large =
+            || Error::ShapeOverflow { shape: spec.form.shape.clone(), itemsize: spec.form.dtype.itemsize() };
+        let stride = stride.ok_or_else(too_large)?;
+        let mut attributes = spec.attributes.clone();
+        if let Some(dtype) = spec.form.dtype.npy_attribute() {
+            attributes.insert("dtype".to_owned(), dtype.into());
+        }
+        let attributes_text =
+            if attributes.is_empty() { Vec::new() } else { serde_json::Value::Object(attributes).to_string().into() };
+        let Form { dtype, shape, order, .. } = spec.form.clone();
+        let told = npy::Preamble { dtype, order, shape }.of_slots(spec.slots as usize, stride as usize)?;
+        let preamble = told.to_bytes(told.min_len())?;
+        let counts = Counts {
+            kind: spec.form.kind,
+            flags: spec.flags,
+            nslots: spec.slots,
+            slot_stride: stride,
+            ring: spec.ring,
+            nparts: spec.participants,
+            nblocks: spec.blocks,
+            ndim: spec.form.shape.len() as u32,
+            attributes_len: attributes_text.len() as u64,
+            preamble_len: preamble.len() as u64,
+            align: if spec.huge_pages { HUGE_PAGE } else { PAGE },
+        };
+        let mut identity = Identity::plan(&counts).ok_or_else(too_large)?;
+        identity.uuid = random()?;
+        identity.created_ns = futex::wall_ns();
+        identity.text_crc = crc32c::crc32c_append(crc32c::crc32c(&preamble), &attributes_text);
+        identity.crc = identity.checksum();
+        identity.check(counts.ndim).map_err(|reason| Error::invalid(name, reason))?;
+
+        if spec.flags & layout::flags::SPARSE != 0 {
+            file.set_len(identity.file_len).map_err(io("set the length of"))?;
+        } else {
+            file::reserve(file, identity.file_len).map_err(|errno| match errno {
+                Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => {
+                    Error::NoSpace { name: name.to_owned(), bytes: identity.file_len }
+                }
+                other => Error::io("reserve space for", name, other),
+            })?;
+        }
+        step!();
+        file.write_all_at(&attributes_text, identity.attributes.off).map_err(io("write"))?;
+        step!();
+        file.write_all_at(&preamble, identity.preamble.off).map_err(io("write"))?;
+        step!();
+        file.write_all_at(bytemuck::bytes_of(&identity), 0).map_err(io("write"))?;
+        let segment = Self::open(name, file, true)?;
+        segment.stamp()?;
+        Ok(segment)
+    }
+
+    /// Reads, checks and maps a file. Takes no lock and registers nothing.
+    pub(crate) fn open(name: &str, file: &File, writable: bool) -> Result<Self> {
+        let io = |action| move |source: std::io::Error| Error::io(action, name, source);
+        let (identity, form, attributes) = read_header(name, file)?;
+        // Checked against the file's own length, which fits.
+        let mapping = Mapping::new(file, identity.file_len as usize, writable).map_err(io("map"))?;
+        let locks = file::reopen(file, writable).and_then(LockFile::new).map_err(io("open a second time"))?;
+        let epoch = Epoch::current().map_err(io("watch for forks of the process that uses"))?;
+        let size_bytes = form.size_bytes()? as u64;
+        let (recovering, own) = (Mutex::new(()), OnceLock::new());
+        let name = name.to_owned();
+        Ok(Self { name, identity, form, size_bytes, attributes, mapping, locks, recovering, own, epoch })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn form(&self) -> &Form {
+        &self.form
+    }
+
+    pub(crate) fn attributes(&self) -> &serde_json::Map<String, serde_json::Value> {
+        &self.attributes
+    }
+
+    /// Bytes of one whole array or frame.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.mapping.is_writable()
+    }
+
+    pub(crate) fn lock_file(&self) -> &File {
+        self.locks.file()
+    }
+
+    /// Says which record is this attach's own.
+    pub(crate) fn set_own(&self, participant: u32) {
+        _ = self.own.set(participant);
+    }
+
+    /// Whether the process was forked since: the leases are the parent's.
+    #[inline]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.epoch.is_over()
+    }
+
+    pub(crate) fn corrupt(&self, reason: impl Into<String>) -> Error {
+        Error::corrupt(&self.name, reason)
+    }
+
+    /// Set when the name was taken away; nothing new will come.
+    pub(crate) fn retired(&self) -> &AtomicU32 {
+        self.control32(offset_of!(Control, retired))
+    }
+
+    /// Whether the array was unlinked, by us or by something that cleans up files.
+    pub(crate) fn is_retired(&self) -> bool {
+        Word::load(self.retired(), Relaxed) != 0 || self.lock_file().metadata().is_ok_and(|meta| meta.nlink() == 0)
+    }
+
+    /// Whether the control words are from this boot of this machine and from this very file.
+    pub(crate) fn is_current(&self) -> bool {
+        let meta = self.lock_file().metadata();
+        meta.is_ok_and(|meta| self.stamps().iter().map(|word| Word::load(*word, Relaxed)).eq(stamp_of(&meta)))
+    }
+
+    /// Makes the control words valid for this boot and this file.
+    pub(crate) fn stamp(&self) -> Result<()> {
+        let meta = self.lock_file().metadata().map_err(|error| Error::io("examine", &self.name, error))?;
+        for (word, value) in self.stamps().iter().zip(stamp_of(&meta)).rev() {
+            Word::store(*word, value, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn stamps(&self) -> [&AtomicU64; 4] {
+        let boot_id = offset_of!(Control, boot_id);
+        let [ino, dev] = [offset_of!(Control, ino), offset_of!(Control, dev)];
+        [boot_id, boot_id + 8, ino, dev].map(|offset| self.control64(offset))
+    }
+
+    /// Zeroes every control word but the stamps: nobody is here, nothing was published.
+    pub(crate) fn clear_control(&self) {
+        let stamps = CONTROL_OFF + offset_of!(Control, boot_id) as u64;
+        let before = Region { off: CONTROL_OFF, len: stamps - CONTROL_OFF };
+        let bitmaps = CONTROL_OFF + offset_of!(Control, occupied) as u64;
+        let after = Region { off: bitmaps, len: CONTROL_OFF + PAGE - bitmaps };
+        let participants = Region { off: PARTICIPANTS_OFF, len: u64::from(self.identity.nparts) * LINE };
+        let identity = &self.identity;
+        for region in [before, after, participants, identity.blocks, identity.ring_words, identity.slot_headers] {
+            for offset in (region.off..region.off + region.len).step_by(8) {
+                Word::store(self.word64(offset), 0, Relaxed);
+            }
+        }
+    }
+
+    /// Where a slot's payload starts. Its bytes may be touched under a lease only.
+    pub(crate) fn payload(&self, slot: u32) -> Option<*mut u8> {
+        let slot = (slot < self.identity.nslots).then_some(u64::from(slot))?;
+        self.mapping.range(self.identity.data_off + slot * self.identity.slot_stride, self.size_bytes)
+    }
+
+    /// Copies `len` bytes of a slot's payload without a lease; what arrives may be torn.
+    pub(crate) fn copy_payload(&self, slot: u32, len: u64) -> Option<Box<[u64]>> {
+        let source = self.payload(slot).filter(|_| len <= self.size_bytes)?;
+        let mut copy = vec![0; len.div_ceil(8) as usize].into_boxed_slice();
+        // SAFETY: `payload` checked that the whole frame is inside the mapping; slots start at multiples of 128 bytes,
+        // so reading up to the next multiple of 8 stays inside the slot's stride or the last page of the file.
+        unsafe { copy_words(source.cast_const().cast(), &mut copy) };
+        Some(copy)
+    }
+
+    /// Writes the header of a slot that this attach has loaned.
+    pub(crate) fn write_header(&self, slot: u32, header: &FrameHeader) -> Option<()> {
+        let shape = header.shape.as_deref().unwrap_or(&self.form.shape);
+        let len = shape.iter().product::<usize>() * self.form.dtype.itemsize();
+        for (offset, value) in [
+            (offset_of!(SlotHeader, len), len as u64),
+            (offset_of!(SlotHeader, monotonic_ns), header.monotonic_ns),
+            (offset_of!(SlotHeader, time_ns), header.time_ns),
+            (offset_of!(SlotHeader, acquired_ns), header.acquired_ns),
+            (offset_of!(SlotHeader, tags), header.tags[0]),
+            (offset_of!(SlotHeader, tags) + 8, header.tags[1]),
+        ] {
+            Word::store(self.slot_word(slot, offset)?, value, Relaxed);
+        }
+        for (axis, dim) in shape.iter().enumerate() {
+            Word::store(self.slot_word(slot, size_of::<SlotHeader>() + 8 * axis)?, *dim as u64, Relaxed);
+        }
+        Some(())
+    }
+
+    /// Reads and checks the header of a slot. Torn without a lease, as its payload is; never out of range.
+    pub(crate) fn read_header(&self, slot: u32) -> Result<FrameHeader> {
+        let word = |offset| {
+            let word = self.slot_word(slot, offset).ok_or_else(|| self.corrupt("a word names a slot that cannot be"));
+            word.map(|word| Word::load(word, Relaxed))
+        };
+        let dims = &self.form.shape;
+        let mut is_declared = true;
+        for (axis, declared) in dims.iter().enumerate() {
+            is_declared &= word(size_of::<SlotHeader>() + 8 * axis)? == *declared as u64;
+        }
+        let shape = if is_declared { None } else { Some(self.read_shape(slot)?) };
+        Ok(FrameHeader {
+            shape,
+            monotonic_ns: word(offset_of!(SlotHeader, monotonic_ns))?,
+            time_ns: word(offset_of!(SlotHeader, time_ns))?,
+            acquired_ns: word(offset_of!(SlotHeader, acquired_ns))?,
+            tags: [word(offset_of!(SlotHeader, tags))?, word(offset_of!(SlotHeader, tags) + 8)?],
+        })
+    }
+
+    fn read_shape(&self, slot: u32) -> Result<Box<[usize]>> {
+        let dims = (0..self.form.shape.len()).map(|axis| {
+            let word = self.slot_word(slot, size_of::<SlotHeader>() + 8 * axis);
+            word.map_or(usize::MAX, |word| Word::load(word, Relaxed) as usize)
+        });
+        let shape: Box<[usize]> = dims.collect();
+        if self.fits(&shape) { Ok(shape) } else { Err(self.corrupt("a frame is larger than its slot")) }
+    }
+
+    /// Whether a frame of this shape can be published here: as many dimensions, and no more bytes than declared.
+    pub(crate) fn fits(&self, shape: &[usize]) -> bool {
+        shape.len() == self.form.shape.len()
+            && shape::checked_size_bytes(shape, self.form.dtype.itemsize())
+                .is_ok_and(|size| size as u64 <= self.size_bytes)
+    }
+
+    fn slot_word(&self, slot: u32, offset: usize) -> Option<&AtomicU64> {
+        let stride = layout::slot_header_stride(self.form.shape.len() as u32);
+        let base = self.identity.slot_headers.off + u64::from(slot) * stride;
+        (slot < self.identity.nslots && (offset as u64) < stride).then(|| self.word64(base + offset as u64))
+    }
+
+    /// Who a record says it belongs to, for people to read.
+    pub(crate) fn process(&self, participant: u32) -> process::Process {
+        let [pid, pid_namespace, start_time] = self.description(participant).map(|word| word.load(Relaxed));
+        process::Process { pid: pid as u32, pid_namespace, start_time }
+    }
+
+    fn description(&self, participant: u32) -> [&AtomicU64; 3] {
+        let base = PARTICIPANTS_OFF + u64::from(participant.min(self.identity.nparts - 1)) * LINE;
+        let [pid, namespace, start] =
+            [offset_of!(Participant, pid), offset_of!(Participant, pid_namespace), offset_of!(Participant, start_time)];
+        [pid, namespace, start].map(|offset| self.word64(base + offset as u64))
+    }
+
+    fn control32(&self, offset: usize) -> &AtomicU32 {
+        self.word32(CONTROL_OFF + offset as u64)
+    }
+
+    fn control64(&self, offset: usize) -> &AtomicU64 {
+        self.word64(CONTROL_OFF + offset as u64)
+    }
+
+    /// A control word. `offset` follows from checked counts and stands before the payload, at a multiple of 4.
+    #[inline]
+    fn word32(&self, offset: u64) -> &AtomicU32 {
+        // SAFETY: see `word64`.
+        unsafe { AtomicU32::from_ptr(self.at(offset).cast()) }
+    }
+
+    /// A control word. `offset` follows from checked counts and stands before the payload, at a multiple of 8.
+    #[inline]
+    fn word64(&self, offset: u64) -> &AtomicU64 {
+        // SAFETY: `at` points into the mapping, which lives as long as `self`; the offset is a multiple of the word's
+        // size by layout.rs; every process accesses this word through atomics of this width only. A read-only mapping
+        // is only ever loaded from, with relaxed order.
+        unsafe { AtomicU64::from_ptr(self.at(offset).cast()) }
+    }
+
+    #[inline]
+    fn at(&self, offset: u64) -> *mut u8 {
+        debug_assert!(offset < self.identity.data_off, "control words stand before the payload");
+        self.mapping.base().wrapping_add(offset as usize)
+    }
+}
+
+fn stamp_of(meta: &std::fs::Metadata) -> [u64; 4] {
+    let [high, low] = process::boot_id();
+    [high, low, meta.ino(), meta.dev()]
+}
+
+fn random() -> Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::io("read random bytes from", "the kernel", std::io::Error::other(error)))?;
+    Ok(bytes)
+}
+
+/// The attributes of a file, as JSON.
+type Attributes = serde_json::Map<String, serde_json::Value>;
+
+/// Reads and checks everything that never changes.
+pub(crate) fn read_header(name: &str, file: &File) -> Result<(Identity, Form, Attributes)> {
+    let io = |error| Error::io("read", name, error);
+    let found = file.metadata().map_err(io)?.len();
+    let foreign = |reason: &str| Error::NotAnArray { path: name.into(), reason: reason.to_owned() };
+    let mut identity: Identity = bytemuck::Zeroable::zeroed();
+    if found < PAGE {
+        return Err(foreign(&format!("it is {found} bytes long, and the header alone has {PAGE}")));
+    }
+    file.read_exact_at(bytemuck::bytes_of_mut(&mut identity), 0).map_err(io)?;
+    if identity.magic != MAGIC || identity.byte_order != BYTE_ORDER_MARK {
+        return Err(foreign("it does not begin as one"));
+    }
+    let unsupported =
+        |what, found, expected| Err(Error::UnsupportedFormat { name: name.to_owned(), what, found, expected });
+    if identity.version != VERSION {
+        return unsupported("version", identity.version, VERSION);
+    }
+    if identity.crc != identity.checksum() {
+        return Err(Error::corrupt(name, "the checksum of its header is wrong"));
+    }
+    if identity.flags & !layout::flags::KNOWN != 0 {
+        return unsupported("flags", identity.flags, layout::flags::KNOWN);
+    }
+    if found != identity.file_len {
+        return Err(Error::Truncated { name: name.to_owned(), found, expected: identity.file_len });
+    }
+    let text = |region: Region| {
+        let inside = region.off.checked_add(region.len).is_some_and(|end| end <= found);
+        if region.len > layout::MAX_TEXT_LEN || !inside {
+            return Err(Error::corrupt(name, "its attributes or its .npy header are out of place"));
+        }
+        let mut bytes = vec![0; region.len as usize];
+        file.read_exact_at(&mut bytes, region.off).map_err(io)?;
+        Ok(bytes)
+    };
+    let (preamble, attributes) = (text(identity.preamble)?, text(identity.attributes)?);
+    if crc32c::crc32c_append(crc32c::crc32c(&preamble), &attributes) != identity.text_crc {
+        return Err(Error::corrupt(name, "the checksum of its .npy header is wrong"));
+    }
+    let attributes: Attributes = if attributes.is_empty() {
+        Attributes::new()
+    } else {
+        serde_json::from_slice(&attributes).map_err(|error| Error::corrupt(name, format!("its attributes: {error}")))?
+    };
+    let form = read_form(&identity, &preamble, &attributes).map_err(|error| Error::corrupt(name, error.to_string()))?;
+    identity.check(form.shape.len() as u32).map_err(|reason| Error::corrupt(name, reason))?;
+    let expected = if identity.nslots == 1 {
+        Some(form.size_bytes()? as u64)
+    } else {
+        layout::slot_stride(form.size_bytes()? as u64)
+    };
+    if expected != Some(identity.slot_stride) {
+        return Err(Error::corrupt(name, "its slots do not have the size of its shape"));
+    }
+    Ok((identity, form, attributes))
+}
+
+fn read_form(identity: &Identity, preamble: &[u8], attributes: &Attributes) -> Result<Form> {
+    let (told, len) = npy::Preamble::parse(preamble)?;
+    if len != preamble.len() {
+        return Err(Error::InvalidPreamble { reason: format!("it is {len} bytes long, expected {}", preamble.len()) });
+    }
+    let stride = usize::try_from(identity.slot_stride).unwrap_or(usize::MAX);
+    let npy::Preamble { dtype, order, shape } = told.to_frame(identity.nslots as usize, stride)?;
+    let dtype = match attributes.get("dtype").and_then(|value| value.as_str()) {
+        Some(name) => dtype.with_npy_attribute(name)?,
+        None => dtype,
+    };
+    Ok(Form { kind: identity.kind, dtype, shape, order })
+}
+
+impl World for Segment {
+    type U32 = AtomicU32;
+    type U64 = AtomicU64;
+
+    fn participants(&self) -> u32 {
+        self.identity.nparts
+    }
+    fn slots(&self) -> u32 {
+        self.identity.nslots
+    }
+    fn ring_len(&self) -> u64 {
+        // Two or more in every stream; the ring of another kind is never asked for, and must not divide by zero.
+        u64::from(self.identity.ring.max(1))
+    }
+    fn prod(&self) -> &AtomicU32 {
+        self.control32(offset_of!(Control, prod))
+    }
+    fn head(&self) -> &AtomicU64 {
+        self.control64(offset_of!(Control, head))
+    }
+    fn intent(&self) -> &AtomicU64 {
+        self.control64(offset_of!(Control, intent))
+    }
+    fn notify(&self) -> &AtomicU32 {
+        self.control32(offset_of!(Control, notify))
+    }
+    fn room(&self) -> &AtomicU32 {
+        self.control32(offset_of!(Control, room))
+    }
+    fn durable(&self) -> &AtomicU64 {
+        self.control64(offset_of!(Control, durable))
+    }
+    fn pending(&self) -> &AtomicU64 {
+        self.control64(offset_of!(Control, pending))
+    }
+    fn occupied(&self, word: u32) -> &AtomicU64 {
+        self.control64(offset_of!(Control, occupied) + 8 * (word % BITMAP_WORDS) as usize)
+    }
+    fn record(&self, participant: u32) -> Option<Record<'_, Self>> {
+        if participant >= self.identity.nparts {
+            return None;
+        }
+        let base = PARTICIPANTS_OFF + u64::from(participant) * LINE;
+        let pins: *const AtomicU32 = self.word32(base + offset_of!(Participant, pin) as u64);
+        Some(Record {
+            state: self.word64(base + offset_of!(Participant, state) as u64),
+            holds: self.word32(base + offset_of!(Participant, rd) as u64),
+            cursor: self.word64(base + offset_of!(Participant, cursor) as u64),
+            // SAFETY: the record is inside the mapping, and its pins are eight words in a row, accessed as `word32`.
+            pins: unsafe { std::slice::from_raw_parts(pins.cast_mut(), PINS as usize) },
+        })
+    }
+    fn ver(&self, slot: u32) -> Option<&AtomicU64> {
+        self.slot_word(slot, offset_of!(SlotHeader, ver))
+    }
+    fn desc(&self, seq: u64) -> &AtomicU64 {
+        self.word64(self.identity.ring_words.off + 8 * (seq % self.ring_len()))
+    }
+
+    fn fence(order: Ordering) {
+        std::sync::atomic::fence(order);
+    }
+    fn now_ns(&self) -> u64 {
+        futex::now_ns()
+    }
+    fn sleep(&self, word: &AtomicU32, expected: u32, until_ns: u64) {
+        futex::sleep(word, expected, until_ns);
+    }
+    fn wake_all(&self, word: &AtomicU32) {
+        futex::wake_all(word);
+    }
+    fn lock(&self, participant: u32) -> bool {
+        let byte = LOCK_PARTICIPANTS + i64::from(participant);
+        byte_lock::try_lock(self.lock_file(), byte, Mode::Exclusive).unwrap_or(false)
+    }
+    fn unlock(&self, participant: u32) {
+        _ = byte_lock::unlock(self.lock_file(), LOCK_PARTICIPANTS + i64::from(participant));
+    }
+    fn prove_dead<R>(&self, participant: u32, act: impl FnOnce() -> R) -> Option<R> {
+        if self.own.get() == Some(&participant) {
+            return None;
+        }
+        let _one_thread = self.recovering.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.lock(participant) {
+            return None;
+        }
+        let done = act();
+        self.unlock(participant);
+        Some(done)
+    }
+    fn describe(&self, participant: u32) {
+        let process = process::current();
+        let values = [u64::from(process.pid), process.pid_namespace, process.start_time];
+        for (word, value) in self.description(participant).into_iter().zip(values) {
+            Word::store(word, value, Relaxed);
+        }
+        let base = PARTICIPANTS_OFF + u64::from(participant.min(self.identity.nparts - 1)) * LINE;
+        let attached = self.word64(base + offset_of!(Participant, attached_ns) as u64);
+        Word::store(attached, futex::wall_ns(), Relaxed);
+    }
+}

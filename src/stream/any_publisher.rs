@@ -1,0 +1,318 @@
+//! The publishing side, dtype known at run time; the typed one is a thin cover over it.
+
+use super::publisher::{Backpressure, PublisherBuilder};
+use super::{check_is_stream, deadline_ns};
+use crate::attachment::Attachment;
+use crate::directory::{Creation, Directory};
+use crate::dtype::DType;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::guard::{self, LoanedSlot};
+use crate::protocol::notify::{self, Slices};
+use crate::protocol::participant::{self, Tag};
+use crate::protocol::producer::Producer;
+use crate::protocol::{Fault, World as _};
+use crate::segment::{Form, FrameHeader};
+use crate::shape::Order;
+use crate::sys::{futex, process};
+use ndarray::{ArrayView, ArrayViewMut, Dimension};
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Fills the first frame of a new stream.
+pub(super) type Fill<'f> = &'f dyn Fn(&mut AnyLoan<'_>) -> Result<()>;
+
+/// The one process that fills a stream, with a dtype chosen at run time. See [`Publisher`](crate::Publisher).
+#[derive(Debug)]
+pub struct AnyPublisher {
+    attachment: Arc<Attachment>,
+    producer: Producer,
+    backpressure: Backpressure,
+}
+
+impl AnyPublisher {
+    /// Options for a new stream, or for taking one over.
+    pub fn builder() -> PublisherBuilder<Self> {
+        PublisherBuilder::new()
+    }
+
+    /// Creates the stream, and publishes its first frame, if one is given, before the name appears.
+    pub(super) fn create(
+        directory: &Directory,
+        name: &str,
+        creation: &Creation<'_>,
+        backpressure: Backpressure,
+        first: Option<Fill<'_>>,
+    ) -> Result<Self> {
+        let form = &creation.spec.form;
+        if form.dtype.is_subarray() {
+            let reason = "a sub-array can only be a field; give the shape another dimension instead".to_owned();
+            return Err(Error::UnsupportedDtype { dtype: form.dtype.to_string(), reason });
+        }
+        directory.create(name, creation, |attachment| {
+            let mut publisher = Self::attach(attachment, backpressure)?;
+            if let Some(fill) = first {
+                let mut loan = publisher.try_loan()?;
+                fill(&mut loan)?;
+                loan.publish();
+            }
+            Ok(publisher)
+        })
+    }
+
+    /// Takes over a stream that is there.
+    pub(super) fn attach(attachment: Attachment, backpressure: Backpressure) -> Result<Self> {
+        check_is_stream(attachment.segment())?;
+        let me = attachment.writer()?;
+        let producer = Producer::claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
+        Ok(Self { attachment: Arc::new(attachment), producer, backpressure })
+    }
+
+    /// The stream's name.
+    pub fn name(&self) -> &str {
+        self.attachment.name()
+    }
+
+    /// The items' dtype.
+    pub fn dtype(&self) -> &DType {
+        &self.form().dtype
+    }
+
+    /// The declared shape: the largest that a frame may have.
+    pub fn shape(&self) -> &[usize] {
+        &self.form().shape
+    }
+
+    /// How the items stand in memory.
+    pub fn order(&self) -> Order {
+        self.form().order
+    }
+
+    /// The newest frame's sequence; 0 before the first.
+    pub fn sequence(&self) -> u64 {
+        self.producer.newest()
+    }
+
+    /// Whether the stream was unlinked: those who are attached still get frames, nobody else can attach.
+    pub fn is_retired(&self) -> bool {
+        self.attachment.segment().is_retired()
+    }
+
+    pub(super) fn form(&self) -> &Form {
+        self.attachment.segment().form()
+    }
+
+    /// Takes a free slot; waits without limit until there is one.
+    ///
+    /// # Errors
+    /// As [`Publisher::loan`](crate::Publisher::loan).
+    pub fn loan(&mut self) -> Result<AnyLoan<'_>> {
+        self.loan_until(None)
+    }
+
+    /// Takes a free slot; does not wait.
+    ///
+    /// # Errors
+    /// As [`Publisher::try_loan`](crate::Publisher::try_loan).
+    pub fn try_loan(&mut self) -> Result<AnyLoan<'_>> {
+        self.loan_until(Some(Duration::ZERO))
+    }
+
+    /// Takes a free slot; waits for one at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Publisher::loan_timeout`](crate::Publisher::loan_timeout).
+    pub fn loan_timeout(&mut self, timeout: Duration) -> Result<AnyLoan<'_>> {
+        self.loan_until(Some(timeout))
+    }
+
+    fn loan_until(&mut self, timeout: Option<Duration>) -> Result<AnyLoan<'_>> {
+        self.attachment.enter()?;
+        let segment = self.attachment.segment();
+        let evict = self.backpressure == Backpressure::Evict;
+        let slot = match self.producer.loan(segment, evict) {
+            Ok(slot) => slot,
+            Err(Fault::AllPinned | Fault::Behind(_)) => self.wait_for_slot(timeout)?,
+            Err(fault) => return Err(self.attachment.explain(fault)),
+        };
+        let slot = LoanedSlot::new(&self.attachment, slot);
+        Ok(AnyLoan { publisher: self, slot, header: FrameHeader::default(), is_published: false })
+    }
+
+    /// The slow path: looks for dead holders first, then waits until someone gives something back.
+    fn wait_for_slot(&mut self, timeout: Option<Duration>) -> Result<u32> {
+        let Self { attachment, producer, backpressure } = self;
+        let segment = attachment.segment();
+        let me = attachment.writer()?;
+        let evict = *backpressure == Backpressure::Evict;
+        let last = Cell::new(Fault::AllPinned);
+        let mut attempt = |look: bool| {
+            if look {
+                if let Err(fault) = participant::recover_dead(segment, me) {
+                    return ControlFlow::Break(Err(attachment.explain(fault)));
+                }
+                if segment.is_retired() {
+                    return ControlFlow::Break(Err(Error::Retired { name: attachment.name().to_owned() }));
+                }
+            }
+            match producer.loan(segment, evict) {
+                Ok(slot) => ControlFlow::Break(Ok(slot)),
+                Err(fault @ (Fault::AllPinned | Fault::Behind(_))) => {
+                    last.set(fault);
+                    ControlFlow::Continue(())
+                }
+                Err(fault) => ControlFlow::Break(Err(attachment.explain(fault))),
+            }
+        };
+        let until_ns = deadline_ns(timeout);
+        if let ControlFlow::Break(done) = attempt(true) {
+            return match done {
+                // Gone but for those attached: that is no reason to refuse what need not wait.
+                Err(Error::Retired { .. }) if until_ns == 0 => Err(no_free_slot(attachment, last.get())),
+                done => done,
+            };
+        }
+        let may_wait =
+            until_ns > 0 && !(*backpressure == Backpressure::Error && matches!(last.get(), Fault::Behind(_)));
+        if !may_wait {
+            return Err(no_free_slot(attachment, last.get()));
+        }
+        if timeout.is_none() && last.get() == Fault::AllPinned {
+            let this = process::current();
+            if attachment.holders(last.get()).iter().all(|holder| *holder == this) {
+                let reason = "this process itself holds the frames in all slots";
+                return Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason });
+            }
+        }
+        notify::wait(segment, segment.room(), until_ns, Slices::ROOM, attempt)
+            .unwrap_or_else(|| Err(Error::TimedOut { name: attachment.name().to_owned() }))
+    }
+}
+
+fn no_free_slot(attachment: &Attachment, fault: Fault) -> Error {
+    let holders = attachment.holders(fault).iter().map(|holder| holder.pid).collect();
+    Error::NoFreeSlot { name: attachment.name().to_owned(), slots: attachment.segment().slots(), holders }
+}
+
+impl Drop for AnyPublisher {
+    fn drop(&mut self) {
+        if !self.attachment.segment().is_inherited() {
+            let last_word = if std::thread::panicking() { Tag::FREE } else { Tag::CLOSED };
+            self.producer.leave(self.attachment.segment(), last_word);
+        }
+    }
+}
+
+/// A slot that is the publisher's alone, until it is published or dropped. See [`Loan`](crate::Loan).
+#[derive(Debug)]
+pub struct AnyLoan<'p> {
+    publisher: &'p mut AnyPublisher,
+    slot: LoanedSlot,
+    header: FrameHeader,
+    is_published: bool,
+}
+
+impl AnyLoan<'_> {
+    /// The items' dtype.
+    pub fn dtype(&self) -> &DType {
+        self.publisher.dtype()
+    }
+
+    /// The frame's shape: the declared one, until [`set_shape`](Self::set_shape).
+    pub fn shape(&self) -> &[usize] {
+        self.header.shape.as_deref().unwrap_or(self.publisher.shape())
+    }
+
+    /// The number that the frame will have.
+    pub fn sequence(&self) -> u64 {
+        self.publisher.sequence() + 1
+    }
+
+    /// Makes the frame smaller than declared. It is packed: the items stand without gaps at the slot's start.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the number of dimensions differs, or if it would need more bytes than declared.
+    pub fn set_shape(&mut self, shape: &[usize]) -> Result<()> {
+        let segment = self.publisher.attachment.segment();
+        if !segment.fits(shape) {
+            let declared = &segment.form().shape;
+            let reason = format!("a frame of shape {shape:?} does not fit the declared shape {declared:?}");
+            return Err(Error::invalid(segment.name(), reason));
+        }
+        self.header.shape = (shape != segment.form().shape).then(|| shape.into());
+        Ok(())
+    }
+
+    /// Says when the frame was acquired: what [`Frame::time`](crate::AnyFrame::time) answers. Times before 1970 are 1970.
+    pub fn set_time(&mut self, time: SystemTime) {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.header.acquired_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    /// Attaches two numbers to the frame: a position, an exposure, an index; their meaning is the caller's.
+    pub fn set_tags(&mut self, tags: [u64; 2]) {
+        self.header.tags = tags;
+    }
+
+    /// The frame's bytes. At first they are whatever an earlier frame left in the slot.
+    pub fn bytes(&self) -> &[u8] {
+        self.slot.bytes(self.len())
+    }
+
+    /// The frame's bytes, to fill.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.len();
+        self.slot.bytes_mut(len)
+    }
+
+    fn len(&self) -> usize {
+        // No more than the declared size: `set_shape` checked.
+        self.shape().iter().product::<usize>() * self.dtype().itemsize()
+    }
+
+    /// The array, if it is one of `T` with the dimensions of `D`.
+    pub fn view<T: Element, D: Dimension>(&self) -> Option<ArrayView<'_, T, D>> {
+        if *self.dtype() != T::dtype() {
+            return None;
+        }
+        guard::view(self.bytes(), self.shape(), self.publisher.order())
+    }
+
+    /// The array to fill, if it is one of `T` with the dimensions of `D`.
+    pub fn view_mut<T: Element, D: Dimension>(&mut self) -> Option<ArrayViewMut<'_, T, D>> {
+        if *self.dtype() != T::dtype() {
+            return None;
+        }
+        let (shape, order) = (self.shape().to_vec(), self.publisher.order());
+        guard::view_mut(self.bytes_mut(), &shape, order)
+    }
+
+    /// Makes the frame the stream's newest, wakes whoever waits for it, and returns its sequence.
+    ///
+    /// In a forked child it publishes nothing and returns 0: the stream is its parent's.
+    pub fn publish(mut self) -> u64 {
+        self.is_published = true;
+        let AnyPublisher { attachment, producer, .. } = &mut *self.publisher;
+        let segment = attachment.segment();
+        if segment.is_inherited() {
+            return 0;
+        }
+        self.header.monotonic_ns = futex::now_ns();
+        self.header.time_ns = futex::wall_ns();
+        // Neither can fail: the slot was checked when it was loaned.
+        _ = segment.write_header(self.slot.slot(), &self.header);
+        producer.publish(segment, self.slot.slot()).unwrap_or(0)
+    }
+}
+
+impl Drop for AnyLoan<'_> {
+    fn drop(&mut self) {
+        let AnyPublisher { attachment, producer, .. } = &mut *self.publisher;
+        if !self.is_published && !attachment.segment().is_inherited() {
+            // Cannot fail: the slot was checked when it was loaned.
+            _ = producer.abort(attachment.segment(), self.slot.slot());
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What a subscriber gets: one published array, which stays as it is while the frame lives.
+
+use crate::attachment::Attachment;
+use crate::dtype::DType;
+use crate::element::Element;
+use crate::guard::{self, Pin};
+use crate::segment::FrameHeader;
+use crate::shape::{self, Order};
+use crate::sys::futex;
+use ndarray::{ArrayView, Dimension, IxDyn};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// One published array whose dtype is known at run time.
+///
+/// The bytes stand in shared memory, pinned: the publisher passes their slot over while this value lives. A read-only
+/// subscriber gets a private copy instead. It may be sent to another thread and outlive its subscriber.
+///
+/// # Forking
+/// A child of fork must not read a frame that it inherited: the pin is its parent's, and may go at any time. See
+/// [`is_inherited`](Self::is_inherited).
+pub struct AnyFrame {
+    attachment: Arc<Attachment>,
+    lease: Lease,
+    sequence: u64,
+    missed: u64,
+    header: FrameHeader,
+}
+
+/// What keeps the bytes as they are.
+#[derive(Debug)]
+pub(super) enum Lease {
+    /// They stand in their slot.
+    Pin(Pin),
+    /// They are ours.
+    Copy(Box<[u64]>),
+}
+
+impl AnyFrame {
+    pub(super) fn new(
+        attachment: Arc<Attachment>,
+        lease: Lease,
+        sequence: u64,
+        missed: u64,
+        header: FrameHeader,
+    ) -> Self {
+        Self { attachment, lease, sequence, missed, header }
+    }
+
+    /// The items' dtype.
+    pub fn dtype(&self) -> &DType {
+        &self.attachment.segment().form().dtype
+    }
+
+    /// This frame's shape. It has as many dimensions as the stream declares, and no more bytes.
+    pub fn shape(&self) -> &[usize] {
+        self.header.shape.as_deref().unwrap_or(&self.attachment.segment().form().shape)
+    }
+
+    /// How the items stand in memory.
+    pub fn order(&self) -> Order {
+        self.attachment.segment().form().order
+    }
+
+    /// The distance in bytes from one item to the next along each dimension.
+    pub fn strides(&self) -> Vec<usize> {
+        // The shape was checked: it fits.
+        shape::strides_bytes(self.shape(), self.dtype().itemsize(), self.order()).unwrap_or_default()
+    }
+
+    /// The items, packed in [`order`](Self::order).
+    pub fn bytes(&self) -> &[u8] {
+        let len = self.shape().iter().product::<usize>() * self.dtype().itemsize();
+        match &self.lease {
+            Lease::Copy(words) => bytemuck::cast_slice(words).get(..len).unwrap_or_default(),
+            Lease::Pin(pin) => pin.bytes(len),
+        }
+    }
+
+    /// The array, if it is one of `T` with the dimensions of `D`.
+    pub fn view<T: Element, D: Dimension>(&self) -> Option<ArrayView<'_, T, D>> {
+        if *self.dtype() != T::dtype() {
+            return None;
+        }
+        guard::view(self.bytes(), self.shape(), self.order())
+    }
+
+    /// The number of this frame: 1 for the first of the stream, and one more for each that follows.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// How many frames this subscriber lost between the one it received before and this one.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// When the frame was acquired, if the publisher said so, or else when it was published.
+    pub fn time(&self) -> SystemTime {
+        let ns = if self.header.acquired_ns == 0 { self.header.time_ns } else { self.header.acquired_ns };
+        UNIX_EPOCH + Duration::from_nanos(ns)
+    }
+
+    /// When the frame was published.
+    pub fn published(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.header.time_ns)
+    }
+
+    /// How long ago the frame was published, by the monotonic clock: right between processes of one machine.
+    pub fn age(&self) -> Duration {
+        Duration::from_nanos(futex::now_ns().saturating_sub(self.header.monotonic_ns))
+    }
+
+    /// The two numbers that the publisher attached to the frame; zeros if it did not.
+    pub fn tags(&self) -> [u64; 2] {
+        self.header.tags
+    }
+
+    /// Whether the bytes are a private copy, as they are for a read-only subscriber.
+    pub fn is_copy(&self) -> bool {
+        matches!(self.lease, Lease::Copy(_))
+    }
+
+    /// Whether this process inherited the frame over fork, and so must not read it.
+    pub fn is_inherited(&self) -> bool {
+        self.attachment.segment().is_inherited()
+    }
+}
+
+impl fmt::Debug for AnyFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("stream", &self.attachment.name())
+            .field("sequence", &self.sequence)
+            .field("dtype", self.dtype())
+            .field("shape", &self.shape())
+            .field("missed", &self.missed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One published array of `T` with the dimensions of `D`. See [`AnyFrame`], which it dereferences to.
+#[derive(Debug)]
+pub struct Frame<T, D = IxDyn> {
+    any: AnyFrame,
+    item: PhantomData<fn() -> (T, D)>,
+}
+
+impl<T: Element, D: Dimension> Frame<T, D> {
+    /// The caller checked the stream's dtype and dimensions.
+    pub(super) fn new(any: AnyFrame) -> Self {
+        Self { any, item: PhantomData }
+    }
+
+    /// The array. Costs no copy.
+    ///
+    /// # Panics
+    /// Never: the stream's dtype and dimensions were checked when the subscriber attached.
+    pub fn view(&self) -> ArrayView<'_, T, D> {
+        guard::view(self.any.bytes(), self.any.shape(), self.any.order()).expect("checked when the subscriber attached")
+    }
+
+    /// The items in memory order.
+    ///
+    /// # Panics
+    /// Never, as for [`view`](Self::view).
+    pub fn as_slice(&self) -> &[T] {
+        bytemuck::cast_slice(self.any.bytes())
+    }
+}
+
+impl<T, D> std::ops::Deref for Frame<T, D> {
+    type Target = AnyFrame;
+
+    fn deref(&self) -> &AnyFrame {
+        &self.any
+    }
+}

@@ -1,0 +1,473 @@
+//! The publishing side of a stream.
+
+use super::any_publisher::{AnyLoan, AnyPublisher, Fill};
+use crate::directory::{Access, Creation, Directory};
+use crate::dtype::DType;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::guard;
+use crate::layout::{MAX_PARTICIPANTS, MAX_SLOTS, kind};
+use crate::segment::{Form, Spec};
+use crate::shape::Order;
+use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IntoDimension, IxDyn};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+/// Slots beyond the history: frames that subscribers may look at after they left the ring.
+const SPARE_SLOTS: u32 = 4;
+
+/// How often `open` looks again when a name comes and goes between its looks.
+const TRIES: u32 = 100;
+
+/// What happens when a lossless subscriber has not read the frame that the next one would push out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backpressure {
+    /// `loan` waits for the subscriber.
+    #[default]
+    Block,
+    /// The subscriber is told that it lost frames ([`Error::Lagged`]), and the publisher goes on.
+    Evict,
+    /// `loan` answers [`Error::NoFreeSlot`] at once.
+    Error,
+}
+
+/// The one process that fills a stream with arrays of `T`.
+///
+/// A stream holds the newest frames in slots of shared memory. The publisher takes a free slot, fills it in place and
+/// publishes it: no copy, and no waiting for subscribers as long as slots are free. Any number of subscribers see it.
+///
+/// There is one publisher at a time. Dropping it closes the stream: subscribers see the end. If its process dies, they
+/// get [`Error::ProducerDied`], and either way another may [`attach`](Self::attach) and go on with the next sequence.
+/// A publisher that is dropped by a panic counts as dead.
+///
+/// It dereferences to [`AnyPublisher`], which knows its name, dtype and shape.
+///
+/// # Examples
+/// ```
+/// use ndarray::{Array2, Ix2};
+/// use sharray::{Publisher, Subscriber};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+///
+/// let mut camera = Publisher::<f32, Ix2>::builder().directory(&place).create("camera", [480, 640])?;
+/// let mut viewer = Subscriber::<f32, Ix2>::builder().directory(&place).attach("camera")?;
+///
+/// let mut frame = camera.loan()?;
+/// frame.view_mut().assign(&Array2::from_elem([480, 640], 0.5));
+/// assert_eq!(frame.publish(), 1);
+///
+/// let newest = viewer.latest()?.expect("one frame was published");
+/// assert_eq!(newest.view().sum(), 0.5 * 480.0 * 640.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Publisher<T, D = IxDyn> {
+    any: AnyPublisher,
+    item: PhantomData<fn() -> (T, D)>,
+}
+
+impl<T: Element, D: Dimension> Publisher<T, D> {
+    /// Options for a new stream, or for taking one over.
+    pub fn builder() -> PublisherBuilder<Self> {
+        PublisherBuilder::new()
+    }
+
+    /// Creates a stream in the default place. Its memory is reserved before its name appears.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if the name is taken; [`Error::InvalidName`], [`Error::NoSpace`],
+    /// [`Error::ShapeOverflow`], [`Error::UnsupportedDtype`], [`Error::Untrusted`], [`Error::Io`].
+    pub fn create(name: &str, shape: impl IntoDimension<Dim = D>) -> Result<Self> {
+        Self::builder().create(name, shape)
+    }
+
+    /// Creates a stream in the default place whose first frame, sequence 1, is there when its name appears.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn create_from(name: &str, first: &ArrayRef<T, D>) -> Result<Self> {
+        Self::builder().create_from(name, first)
+    }
+
+    /// Takes over a stream of the default place whose producer has closed it or died, and goes on with its sequence.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::ProducerPresent`] if it has a living producer; [`Error::Mismatch`] if it is not a
+    /// stream of `T` with the dimensions of `D`; the errors of files that are not whole; [`Error::Io`].
+    pub fn attach(name: &str) -> Result<Self> {
+        Self::builder().attach(name)
+    }
+
+    /// Takes a stream of this shape over if it is there, or else creates it.
+    ///
+    /// # Errors
+    /// Those of [`attach`](Self::attach), but for `NotFound`, and of [`create`](Self::create), but for `AlreadyExists`.
+    pub fn open(name: &str, shape: impl IntoDimension<Dim = D>) -> Result<Self> {
+        Self::builder().open(name, shape)
+    }
+
+    /// Takes a free slot for the next frame. Waits without limit until there is one.
+    ///
+    /// Slots are free unless a subscriber looks at them; with slots to spare this never waits. It also waits for
+    /// lossless subscribers, as [`Backpressure`] says. The slot that was freed last is taken first: it is in the cache.
+    /// Costs two stores that order memory and a look at each participant's record; no system call unless it waits.
+    ///
+    /// # Errors
+    /// [`Error::WouldDeadlock`] if this very process holds the frames that would have to go;
+    /// [`Error::Retired`] if it would have to wait and the stream was unlinked; [`Error::Forked`]; [`Error::Corrupt`].
+    ///
+    /// # Ordering
+    /// What a reader did with the slot before happens before the loan's first write to it.
+    pub fn loan(&mut self) -> Result<Loan<'_, T, D>> {
+        self.any.loan().map(Loan::new)
+    }
+
+    /// Takes a free slot; does not wait.
+    ///
+    /// # Errors
+    /// [`Error::NoFreeSlot`] with the processes that hold the slots; and those of [`loan`](Self::loan).
+    pub fn try_loan(&mut self) -> Result<Loan<'_, T, D>> {
+        self.any.try_loan().map(Loan::new)
+    }
+
+    /// Takes a free slot; waits for one at most `timeout`, on the monotonic clock.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]; and those of [`loan`](Self::loan).
+    pub fn loan_timeout(&mut self, timeout: Duration) -> Result<Loan<'_, T, D>> {
+        self.any.loan_timeout(timeout).map(Loan::new)
+    }
+
+    fn new(any: AnyPublisher) -> Self {
+        Self { any, item: PhantomData }
+    }
+}
+
+impl<T, D> Deref for Publisher<T, D> {
+    type Target = AnyPublisher;
+
+    fn deref(&self) -> &AnyPublisher {
+        &self.any
+    }
+}
+
+/// A slot that is the publisher's alone, until it is published or dropped.
+///
+/// Its items are at first whatever an earlier frame left there. Dropping it publishes nothing. It dereferences to
+/// [`AnyLoan`], which sets the frame's shape, time and tags.
+#[derive(Debug)]
+pub struct Loan<'p, T, D = IxDyn> {
+    any: AnyLoan<'p>,
+    item: PhantomData<fn() -> (T, D)>,
+}
+
+impl<'p, T: Element, D: Dimension> Loan<'p, T, D> {
+    fn new(any: AnyLoan<'p>) -> Self {
+        Self { any, item: PhantomData }
+    }
+
+    /// The array. Costs no copy.
+    ///
+    /// # Panics
+    /// Never: the stream's dtype and dimensions were checked when the publisher was made.
+    pub fn view(&self) -> ArrayView<'_, T, D> {
+        self.any.view().expect("checked when the publisher was made")
+    }
+
+    /// The array, to fill.
+    ///
+    /// # Panics
+    /// Never, as for [`view`](Self::view).
+    pub fn view_mut(&mut self) -> ArrayViewMut<'_, T, D> {
+        self.any.view_mut().expect("checked when the publisher was made")
+    }
+
+    /// The items in memory order, to fill.
+    ///
+    /// # Panics
+    /// Never, as for [`view`](Self::view).
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        bytemuck::cast_slice_mut(self.any.bytes_mut())
+    }
+
+    /// Makes the frame the stream's newest, wakes whoever waits for it, and returns its sequence.
+    ///
+    /// Costs four stores and a compare-and-swap; a system call only if a subscriber sleeps.
+    ///
+    /// # Ordering
+    /// Everything written before is visible to whoever sees the frame.
+    pub fn publish(self) -> u64 {
+        self.any.publish()
+    }
+}
+
+impl<'p, T, D> Deref for Loan<'p, T, D> {
+    type Target = AnyLoan<'p>;
+
+    fn deref(&self) -> &AnyLoan<'p> {
+        &self.any
+    }
+}
+
+impl<T, D> DerefMut for Loan<'_, T, D> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.any
+    }
+}
+
+/// Options for a stream and its publisher.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix1;
+/// use sharray::{Backpressure, Publisher};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let log = Publisher::<f64, Ix1>::builder()
+///     .directory(&place)
+///     .history(64)
+///     .backpressure(Backpressure::Evict)
+///     .create("log", [16])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PublisherBuilder<P> {
+    directory: Option<Directory>,
+    history: u32,
+    slots: Option<u32>,
+    participants: u32,
+    order: Order,
+    permissions: u32,
+    huge_pages: bool,
+    attributes: serde_json::Map<String, serde_json::Value>,
+    backpressure: Backpressure,
+    publisher: PhantomData<fn() -> P>,
+}
+
+impl<P> PublisherBuilder<P> {
+    pub(super) fn new() -> Self {
+        Self {
+            directory: None,
+            history: 4,
+            slots: None,
+            participants: 64,
+            order: Order::C,
+            permissions: 0o600,
+            huge_pages: false,
+            attributes: serde_json::Map::new(),
+            backpressure: Backpressure::default(),
+            publisher: PhantomData,
+        }
+    }
+
+    /// Where the stream is or shall be. Default: [`Directory::default_place`].
+    #[must_use]
+    pub fn directory(mut self, directory: &Directory) -> Self {
+        self.directory = Some(directory.clone());
+        self
+    }
+
+    /// How many of the newest frames stay readable, from 2. Default: 4. For a new stream.
+    #[must_use]
+    pub fn history(mut self, frames: u32) -> Self {
+        self.history = frames;
+        self
+    }
+
+    /// How many slots the stream has: its history and the frames that subscribers may still look at after they left
+    /// it. Default: the history and 4. For a new stream.
+    #[must_use]
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = Some(slots);
+        self
+    }
+
+    /// How many publishers and subscribers can be attached at a time, up to 1022. Default: 64. For a new stream.
+    #[must_use]
+    pub fn participants(mut self, participants: u32) -> Self {
+        self.participants = participants;
+        self
+    }
+
+    /// How the items stand in memory. Default: [`Order::C`]. For a new stream; one that is there must have it.
+    #[must_use]
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// The permissions of the file, as for `chmod`. Default: `0o600`. For a new stream.
+    ///
+    /// Another user needs a [`Directory::open_trusting_others`] to attach.
+    #[must_use]
+    pub fn permissions(mut self, mode: u32) -> Self {
+        self.permissions = mode & 0o777;
+        self
+    }
+
+    /// Aligns the payload so that the kernel can use pages of 2 MiB. For a new stream.
+    #[must_use]
+    pub fn huge_pages(mut self, yes: bool) -> Self {
+        self.huge_pages = yes;
+        self
+    }
+
+    /// Attaches a fact to a new stream, for ever: units, a serial number, a calibration.
+    #[must_use]
+    pub fn attribute(mut self, key: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.attributes.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// What to do about a lossless subscriber that is slow. Default: [`Backpressure::Block`].
+    #[must_use]
+    pub fn backpressure(mut self, backpressure: Backpressure) -> Self {
+        self.backpressure = backpressure;
+        self
+    }
+
+    fn place(&self) -> Result<Directory> {
+        self.directory.clone().map_or_else(Directory::default_place, Ok)
+    }
+
+    fn create_any(&self, name: &str, dtype: DType, shape: &[usize], first: Option<Fill<'_>>) -> Result<AnyPublisher> {
+        let slots = self.slots.unwrap_or_else(|| self.history.saturating_add(SPARE_SLOTS));
+        let check = |is_right: bool, reason: String| if is_right { Ok(()) } else { Err(Error::invalid(name, reason)) };
+        check(self.history >= 2, format!("the history has {} frames, expected at least 2", self.history))?;
+        check(
+            slots > self.history && slots <= MAX_SLOTS,
+            format!("it has {slots} slots, expected more than its history of {} and at most {MAX_SLOTS}", self.history),
+        )?;
+        check(
+            (1..=MAX_PARTICIPANTS).contains(&self.participants),
+            format!("it has room for {} participants, expected 1 to {MAX_PARTICIPANTS}", self.participants),
+        )?;
+        let spec = Spec {
+            form: Form { kind: kind::STREAM, dtype, shape: shape.to_vec(), order: self.order },
+            flags: 0,
+            slots,
+            ring: self.history,
+            participants: self.participants,
+            blocks: 0,
+            huge_pages: self.huge_pages,
+            attributes: self.attributes.clone(),
+        };
+        let creation = Creation { spec: &spec, permissions: self.permissions };
+        AnyPublisher::create(&self.place()?, name, &creation, self.backpressure, first)
+    }
+
+    fn attach_any(&self, name: &str) -> Result<AnyPublisher> {
+        AnyPublisher::attach(self.place()?.attach(name, Access::ReadWrite)?, self.backpressure)
+    }
+
+    fn open_any(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<AnyPublisher> {
+        for _ in 0..TRIES {
+            match self.attach_any(name) {
+                Err(Error::NotFound { .. }) => {}
+                found => {
+                    let form =
+                        Form { kind: kind::STREAM, dtype: dtype.clone(), shape: shape.to_vec(), order: self.order };
+                    return found.and_then(|publisher| check_form(publisher, &form));
+                }
+            }
+            match self.create_any(name, dtype.clone(), shape, None) {
+                Err(Error::AlreadyExists { .. }) => {}
+                made => return made,
+            }
+        }
+        Err(Error::TimedOut { name: name.to_owned() })
+    }
+}
+
+fn check_form(publisher: AnyPublisher, expected: &Form) -> Result<AnyPublisher> {
+    let found = publisher.form();
+    let order_matters = expected.shape.len() > 1;
+    let is_same = found.dtype == expected.dtype
+        && found.shape == expected.shape
+        && (found.order == expected.order || !order_matters);
+    if is_same {
+        return Ok(publisher);
+    }
+    Err(Error::Mismatch { name: publisher.name().to_owned(), expected: expected.describe(), found: found.describe() })
+}
+
+impl<T: Element, D: Dimension> PublisherBuilder<Publisher<T, D>> {
+    /// Creates the stream.
+    ///
+    /// # Errors
+    /// As for [`Publisher::create`]; [`Error::InvalidArgument`] for options out of range.
+    pub fn create(&self, name: &str, shape: impl IntoDimension<Dim = D>) -> Result<Publisher<T, D>> {
+        self.create_any(name, T::dtype(), shape.into_dimension().slice(), None).map(Publisher::new)
+    }
+
+    /// Creates the stream with its first frame.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn create_from(&self, name: &str, first: &ArrayRef<T, D>) -> Result<Publisher<T, D>> {
+        let fill = |loan: &mut AnyLoan<'_>| {
+            let mut view = loan.view_mut::<T, D>().ok_or_else(|| Error::corrupt(name, "it is not what was made"))?;
+            view.assign(first);
+            Ok(())
+        };
+        self.create_any(name, T::dtype(), first.shape(), Some(&fill)).map(Publisher::new)
+    }
+
+    /// Takes the stream over.
+    ///
+    /// # Errors
+    /// As for [`Publisher::attach`].
+    pub fn attach(&self, name: &str) -> Result<Publisher<T, D>> {
+        let any = self.attach_any(name)?;
+        check_item::<T, D>(any.form(), name)?;
+        Ok(Publisher::new(any))
+    }
+
+    /// Takes the stream over or creates it.
+    ///
+    /// # Errors
+    /// As for [`Publisher::open`].
+    pub fn open(&self, name: &str, shape: impl IntoDimension<Dim = D>) -> Result<Publisher<T, D>> {
+        self.open_any(name, &T::dtype(), shape.into_dimension().slice()).map(Publisher::new)
+    }
+}
+
+impl PublisherBuilder<AnyPublisher> {
+    /// Creates a stream of this dtype.
+    ///
+    /// # Errors
+    /// As for [`Publisher::create`]; [`Error::InvalidArgument`] for options out of range.
+    pub fn create(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<AnyPublisher> {
+        self.create_any(name, dtype.clone(), shape, None)
+    }
+
+    /// Takes the stream over, whatever its dtype and shape are.
+    ///
+    /// # Errors
+    /// As for [`Publisher::attach`].
+    pub fn attach(&self, name: &str) -> Result<AnyPublisher> {
+        self.attach_any(name)
+    }
+
+    /// Takes the stream over or creates it.
+    ///
+    /// # Errors
+    /// As for [`Publisher::open`].
+    pub fn open(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<AnyPublisher> {
+        self.open_any(name, dtype, shape)
+    }
+}
+
+/// Refuses a handle to an array that is not one of `T` with the dimensions of `D`.
+pub(super) fn check_item<T: Element, D: Dimension>(form: &Form, name: &str) -> Result<()> {
+    if form.dtype == T::dtype() && guard::fits::<D>(form.shape.len()) {
+        return Ok(());
+    }
+    let dimensions = D::NDIM.map_or_else(|| "any number of dimensions".to_owned(), |ndim| format!("{ndim} dimensions"));
+    Err(Error::Mismatch {
+        name: name.to_owned(),
+        expected: format!("a stream of {} with {dimensions}", T::dtype()),
+        found: form.describe(),
+    })
+}

@@ -1,0 +1,141 @@
+//! Files that come into being whole, and that are who they seem to be.
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat, openat2, posix_fallocate};
+use nix::sys::stat::{Mode, fchmod, mkdirat};
+use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// What temporary files are called where the file system has no nameless ones. No array's name starts with a dot.
+pub(crate) const TEMPORARY_PREFIX: &str = ".sharray-";
+
+/// Descriptors that hold locks are moved up here, out of the way of programs that close everything below some number.
+const HIGH_FD: i32 = 512;
+
+/// Opens a file below `dir`. Neither a link nor `..` leads out of it, and opening a FIFO or a device does not block.
+pub(crate) fn open_beneath(dir: impl AsFd, path: &str, writable: bool) -> nix::Result<File> {
+    step!();
+    let access = if writable { OFlag::O_RDWR } else { OFlag::O_RDONLY };
+    let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    beneath(dir, path, flags).map(File::from)
+}
+
+/// Opens the folder `path` below `dir`.
+pub(crate) fn open_folder_beneath(dir: impl AsFd, path: &str) -> nix::Result<OwnedFd> {
+    beneath(dir, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+}
+
+fn beneath(dir: impl AsFd, path: &str, flags: OFlag) -> nix::Result<OwnedFd> {
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    loop {
+        // EAGAIN: a rename elsewhere made the walk uncertain.
+        match openat2(&dir, path, OpenHow::new().flags(flags).resolve(resolve)) {
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            done => return done,
+        }
+    }
+}
+
+pub(crate) fn make_folder(dir: impl AsFd, path: &str, mode: u32) -> nix::Result<()> {
+    step!();
+    mkdirat(dir, path, Mode::from_bits_truncate(mode))
+}
+
+/// A second description of an open file, whatever became of its name: it shares no locks with the first.
+pub(crate) fn reopen(file: &File, writable: bool) -> io::Result<File> {
+    let path = proc_path(file);
+    let opened = File::options().read(true).write(writable).open(path)?;
+    match fcntl(&opened, FcntlArg::F_DUPFD_CLOEXEC(HIGH_FD)) {
+        Ok(fd) => Ok(owned(fd)),
+        // The process may not have that many descriptors: a low number does as well.
+        Err(_) => Ok(opened),
+    }
+}
+
+#[allow(unsafe_code, reason = "nix returns the duplicate as a bare number")]
+fn owned(fd: i32) -> File {
+    // SAFETY: fcntl has just made this descriptor, and nobody else knows its number.
+    unsafe { File::from_raw_fd(fd) }
+}
+
+fn proc_path(file: &impl AsRawFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// A file that has no array's name yet, and vanishes unless it gets one.
+#[derive(Debug)]
+pub(crate) enum Nameless {
+    /// It has no name at all.
+    Unlinked(File),
+    /// The file system has no such files: it has a name that no array can have.
+    Temporary(tempfile::NamedTempFile),
+}
+
+impl Nameless {
+    /// Makes one in `folder`, which is open as `dir`.
+    pub(crate) fn new(dir: impl AsFd, folder: &Path) -> io::Result<Self> {
+        step!();
+        let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        match openat(dir, ".", flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Ok(fd) => Ok(Self::Unlinked(File::from(fd))),
+            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL) => {
+                tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder).map(Self::Temporary)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        match self {
+            Self::Unlinked(file) => file,
+            Self::Temporary(file) => file.as_file(),
+        }
+    }
+
+    /// Gives it the name `leaf` in `dir`, if nothing has that name: of many that try, one succeeds.
+    pub(crate) fn link(&self, dir: impl AsFd, leaf: &str) -> nix::Result<()> {
+        step!();
+        match self {
+            Self::Unlinked(file) => linkat(AT_FDCWD, &proc_path(file), dir, leaf, AtFlags::AT_SYMLINK_FOLLOW),
+            Self::Temporary(file) => linkat(AT_FDCWD, file.path(), dir, leaf, AtFlags::empty()),
+        }
+    }
+}
+
+/// Makes sure that the file has `len` bytes and that the disk has room for them: writing them later cannot fail.
+pub(crate) fn reserve(file: &File, len: u64) -> nix::Result<()> {
+    step!();
+    let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
+    loop {
+        match posix_fallocate(file, 0, len) {
+            Err(Errno::EINTR) => {}
+            done => return done,
+        }
+    }
+}
+
+pub(crate) fn set_mode(file: &File, mode: u32) -> nix::Result<()> {
+    step!();
+    fchmod(file, Mode::from_bits_truncate(mode))
+}
+
+pub(crate) fn remove(dir: impl AsFd, path: &str) -> nix::Result<()> {
+    step!();
+    unlinkat(dir, path, UnlinkatFlags::NoRemoveDir)
+}
+
+/// Removes a folder if nothing is in it.
+pub(crate) fn remove_folder(dir: impl AsFd, path: &str) -> nix::Result<()> {
+    unlinkat(dir, path, UnlinkatFlags::RemoveDir)
+}
+
+/// Whether the file lives in memory alone, so that no sync can make it more durable.
+pub(crate) fn is_in_memory(file: &File) -> bool {
+    nix::sys::statfs::fstatfs(file).is_ok_and(|fs| {
+        let kind = fs.filesystem_type();
+        kind == nix::sys::statfs::TMPFS_MAGIC || kind == nix::sys::statfs::HUGETLBFS_MAGIC
+    })
+}

@@ -1,0 +1,136 @@
+//! What a forked child may not do: use its parent's leases, or keep its parent alive.
+//!
+//! A page that the kernel wipes at fork tells a child from its parent at the price of one load, raw `clone` included.
+//! And since a kernel lock lives as long as any process has its descriptor, the child of an ordinary fork at once
+//! replaces the descriptors that its parent locks with.
+
+#![allow(unsafe_code, reason = "madvise, pthread_atfork and what a fork handler may call")]
+
+use memmap2::{MmapOptions, MmapRaw};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Which process of a chain of forks this is; never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch(u32);
+
+/// The number of epochs that this process and those it was forked from have begun.
+static EPOCHS: AtomicU32 = AtomicU32::new(0);
+
+impl Epoch {
+    /// This process's epoch.
+    pub(crate) fn current() -> io::Result<Self> {
+        let word = wiped_at_fork()?;
+        let mut epoch = word.load(Relaxed);
+        if epoch == 0 {
+            let new = EPOCHS.fetch_add(1, Relaxed) + 1;
+            epoch = word.compare_exchange(0, new, Relaxed, Relaxed).map_or_else(|now| now, |_| new);
+        }
+        Ok(Self(epoch))
+    }
+
+    /// Whether what was made in this epoch belongs to a parent of this process. One load.
+    pub(crate) fn is_over(self) -> bool {
+        wiped_at_fork().map_or(true, |word| word.load(Relaxed) != self.0)
+    }
+}
+
+fn wiped_at_fork() -> io::Result<&'static AtomicU32> {
+    static WORD: OnceLock<Word> = OnceLock::new();
+    if let Some(word) = WORD.get() {
+        return Ok(word.get());
+    }
+    // A thread that comes second makes a page for nothing, and drops it.
+    let word = Word(MmapOptions::new().len(4096).map_anon()?.into());
+    // SAFETY: the range is one whole page of private anonymous memory that this function owns.
+    let done = unsafe { libc::madvise(word.0.as_mut_ptr().cast(), word.0.len(), libc::MADV_WIPEONFORK) };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(WORD.get_or_init(|| word).get())
+}
+
+/// A page of which the first word is used.
+struct Word(MmapRaw);
+
+impl Word {
+    fn get(&self) -> &AtomicU32 {
+        // SAFETY: the page lives as long as `self`, is aligned, and is only accessed through this.
+        unsafe { AtomicU32::from_ptr(self.0.as_mut_ptr().cast()) }
+    }
+}
+
+/// Descriptors up to this number are replaced in a forked child. Those above are rare, and cost only a delay: the
+/// parent's death is seen when the child ends.
+const FDS: usize = 1 << 20;
+static LOCK_FDS: [AtomicU64; FDS / 64] = [const { AtomicU64::new(0) }; FDS / 64];
+/// One more than the highest word of [`LOCK_FDS`] that was ever used.
+static WORDS_USED: AtomicU32 = AtomicU32::new(0);
+/// What the descriptors are replaced by: it locks nothing.
+static NOTHING: AtomicI32 = AtomicI32::new(-1);
+
+/// A descriptor whose locks say that this process lives. A forked child does not keep it.
+#[derive(Debug)]
+pub(crate) struct LockFile(File);
+
+impl LockFile {
+    pub(crate) fn new(file: File) -> io::Result<Self> {
+        install()?;
+        mark(file.as_raw_fd(), true);
+        Ok(Self(file))
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        mark(self.0.as_raw_fd(), false);
+    }
+}
+
+fn mark(fd: RawFd, used: bool) {
+    let fd = usize::try_from(fd).unwrap_or(FDS);
+    let Some(word) = LOCK_FDS.get(fd / 64) else { return };
+    let bit = 1 << (fd % 64);
+    if used {
+        WORDS_USED.fetch_max((fd / 64 + 1) as u32, Relaxed);
+        word.fetch_or(bit, Relaxed);
+    } else {
+        word.fetch_and(!bit, Relaxed);
+    }
+}
+
+fn install() -> io::Result<()> {
+    static DONE: OnceLock<()> = OnceLock::new();
+    if DONE.get().is_some() {
+        return Ok(());
+    }
+    let nothing = std::mem::ManuallyDrop::new(File::open("/dev/null")?);
+    NOTHING.store(nothing.as_raw_fd(), Relaxed);
+    DONE.get_or_init(|| {
+        // SAFETY: the handler is a plain function that only makes calls allowed after fork.
+        _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+    Ok(())
+}
+
+/// Lets go of the parent's locks. The numbers stay taken, so whoever holds them can close them in peace.
+extern "C" fn in_child() {
+    let nothing = NOTHING.load(Relaxed);
+    let used = WORDS_USED.load(Relaxed) as usize;
+    for (at, word) in LOCK_FDS.iter().enumerate().take(used) {
+        let mut bits = word.swap(0, Relaxed);
+        while bits != 0 {
+            let fd = RawFd::try_from(at * 64 + bits.trailing_zeros() as usize).unwrap_or(-1);
+            bits &= bits - 1;
+            // SAFETY: dup3 may be called after fork, and both numbers are open descriptors of this library.
+            _ = unsafe { libc::dup3(nothing, fd, libc::O_CLOEXEC) };
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Sleeping on words of shared memory, and the clock that says for how long.
+
+#![allow(unsafe_code, reason = "the C library has no wrappers for these system calls")]
+
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
+use std::ptr;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+/// The most words one call can sleep on.
+pub(crate) const MAX_WORDS: usize = 128;
+
+/// Nanoseconds on the monotonic clock.
+pub(crate) fn now_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn wall_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_REALTIME)
+}
+
+fn nanoseconds(clock: ClockId) -> u64 {
+    // Neither clock can fail on Linux, and neither is negative in this century.
+    let time = clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Sleeps until woken through `word`, unless it does not hold `expected`, and no longer than to `until_ns`.
+///
+/// May return for no reason at all: the caller looks again.
+pub(crate) fn sleep(word: &AtomicU32, expected: u32, until_ns: u64) {
+    step!();
+    let until = timespec(until_ns);
+    // SAFETY: the word outlives the call; FUTEX_WAIT_BITSET without FUTEX_PRIVATE reads it and the absolute time.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT_BITSET,
+            expected,
+            &raw const until,
+            ptr::null::<u32>(),
+            libc::FUTEX_BITSET_MATCH_ANY,
+        );
+    }
+}
+
+/// Wakes everyone who sleeps on `word`, in this process and others.
+pub(crate) fn wake_all(word: &AtomicU32) {
+    step!();
+    // SAFETY: the word outlives the call; the kernel only takes its address.
+    unsafe {
+        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX);
+    }
+}
+
+/// Sleeps until woken through any of the words, unless one does not hold its expected value; to `until_ns` at most.
+///
+/// At most [`MAX_WORDS`]. Needs Linux 5.16.
+pub(crate) fn sleep_any(words: &[(&AtomicU32, u32)], until_ns: u64) {
+    let until = timespec(until_ns);
+    let waiters: Vec<libc::futex_waitv> = words
+        .iter()
+        .map(|(word, expected)| {
+            // SAFETY: the struct is plain numbers, for which all zeros is a value.
+            let mut waiter: libc::futex_waitv = unsafe { std::mem::zeroed() };
+            waiter.val = u64::from(*expected);
+            waiter.uaddr = word.as_ptr() as u64;
+            waiter.flags = FUTEX2_SIZE_U32;
+            waiter
+        })
+        .collect();
+    // SAFETY: the words and the list outlive the call, and the list has as many entries as it is said to have.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex_waitv,
+            waiters.as_ptr(),
+            waiters.len(),
+            0,
+            &raw const until,
+            libc::CLOCK_MONOTONIC,
+        );
+    }
+}
+
+/// 32-bit words, shared between processes (not yet in the libc crate).
+const FUTEX2_SIZE_U32: u32 = 2;
+
+fn timespec(ns: u64) -> libc::timespec {
+    *TimeSpec::from_duration(Duration::from_nanos(ns)).as_ref()
+}

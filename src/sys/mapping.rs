@@ -1,0 +1,43 @@
+//! A file's bytes in this process.
+
+use memmap2::{MmapOptions, MmapRaw};
+use std::fs::File;
+use std::io;
+
+/// A shared mapping of a whole file. Lends no references: others write these bytes.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    map: MmapRaw,
+    writable: bool,
+}
+
+impl Mapping {
+    /// Maps the first `len` bytes. The descriptor is not needed afterwards.
+    pub(crate) fn new(file: &File, len: usize, writable: bool) -> io::Result<Self> {
+        let mut options = MmapOptions::new();
+        options.len(len);
+        let map = if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
+        Ok(Self { map, writable })
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Where it starts.
+    #[inline]
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
+    }
+
+    /// The place of `len` bytes at `offset`; `None` unless all of them are inside. Everyone calls this one check.
+    #[inline]
+    pub(crate) fn range(&self, offset: u64, len: u64) -> Option<*mut u8> {
+        let end = offset.checked_add(len)?;
+        if end > self.map.len() as u64 {
+            return None;
+        }
+        // Below the length, so it fits.
+        Some(self.map.as_mut_ptr().wrapping_add(offset as usize))
+    }
+}

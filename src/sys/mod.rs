@@ -1,0 +1,9 @@
+//! What only the operating system can do. Nothing here knows what an array is.
+
+pub(crate) mod byte_lock;
+pub(crate) mod copy;
+pub(crate) mod file;
+pub(crate) mod fork;
+pub(crate) mod futex;
+pub(crate) mod mapping;
+pub(crate) mod process;
