@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Words that different processes write stand [`LINE`] bytes apart: two cache lines, because the prefetcher of x86
-//! fetches them in pairs. docs/format.md shows the same numbers; a test compares it with [`describe`].
+//! fetches them in pairs. docs/format.md shows the same numbers; a test compares it with [`format_table`].
 
 use bytemuck::{Pod, Zeroable};
 use std::fmt::Write as _;

@@ -1,3 +1,84 @@
-//! The project's commands.
+//! The project's commands: `cargo xtask` lists them. Each is a few plain lines that a person could type.
 
-fn main() {}
+mod command;
+mod python;
+
+use command::{Outcome, cargo};
+
+const USAGE: &str = "\
+cargo xtask test              everything that must pass: check, all tests, models, a short run of the benches
+cargo xtask check             formatting, lints and documentation; warnings are errors
+cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
+cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
+cargo xtask model --mutants   breaks each load-bearing step in turn; a model must catch every one
+";
+
+fn main() -> std::process::ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["test"] => test(),
+        ["check"] => check(),
+        ["bench", names @ ..] => bench(names, &[]),
+        ["model"] => model(),
+        ["model", "--mutants"] => mutants(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn test() -> Outcome {
+    check()?;
+    let python = python::with_numpy()?;
+    // The tests that need NumPy are marked as ignored, for those who run `cargo test` without this command.
+    cargo(&[
+        "test",
+        "--workspace",
+        "--all-features",
+        "--exclude",
+        "sharray-loom",
+        "--exclude",
+        "sharray-models",
+        "--all-targets",
+        "--",
+        "--include-ignored",
+    ])
+    .env("PYTHON", &python)
+    .run()?;
+    cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
+    model()?;
+    mutants()?;
+    bench(&[], &["--quick"])
+}
+
+fn check() -> Outcome {
+    cargo(&["fmt", "--all", "--check"]).run()?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]).run()?;
+    cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings").run()
+}
+
+fn bench(names: &[&str], options: &[&str]) -> Outcome {
+    let mut arguments = vec!["bench", "--package", "sharray"];
+    if names.is_empty() {
+        arguments.push("--benches");
+    }
+    arguments.extend(names.iter().flat_map(|name| ["--bench", name]));
+    arguments.push("--");
+    arguments.extend(options);
+    cargo(&arguments).run()
+}
+
+fn model() -> Outcome {
+    cargo(&["test", "--release", "--package", "sharray-loom", "--package", "sharray-models"]).run()
+}
+
+fn mutants() -> Outcome {
+    cargo(&["run", "--release", "--package", "sharray-models", "--bin", "exhaustive", "--", "--mutants"]).run()?;
+    cargo(&["run", "--release", "--package", "sharray-loom", "--bin", "mutants"]).run()
+}
