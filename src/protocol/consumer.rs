@@ -6,8 +6,9 @@ use super::word::{Record, Word};
 use super::{Descriptor, Fault, Result, World, complete, notify};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-/// Tries to pin the newest frame before a producer must be deemed mad: each failure means that it lapped the reader.
+/// How often a reader starts again before the stream must be deemed broken: each time, the producer overtook it.
 const TRIES: u32 = 1 << 20;
+const RUNS_AWAY: Fault = Fault::Corrupt("its sequence runs away from its readers");
 
 const BAD_SLOT: Fault = Fault::Corrupt("a word names a slot that cannot be");
 
@@ -35,7 +36,7 @@ pub(crate) fn pin_newest<W: World>(world: &W, me: Participant, entry: usize) -> 
             return Ok(Some(frame));
         }
     }
-    Err(Fault::Corrupt("its newest frame is never complete"))
+    Err(RUNS_AWAY)
 }
 
 /// Pins frame `seq` through the ring; `None` if it has left the ring.
@@ -150,18 +151,18 @@ impl Lossless {
     /// sees the cursor, or this sees that the producer is already past it.
     pub(crate) fn join<W: World>(world: &W, me: Participant, mut next: u64) -> Result<Self> {
         let record = me.record(world)?;
-        loop {
+        for _ in 0..TRIES {
             record.cursor.store(cursor::active(next), SeqCst);
             let intent = world.intent().load(SeqCst);
-            if next + world.ring_len() <= intent {
-                next = intent + 1 - world.ring_len();
-            } else if is_gone(world, next)? {
-                next += 1;
-            } else {
-                return Ok(Self { next });
+            match intent.checked_sub(world.ring_len()) {
+                Some(pushed_out) if pushed_out >= next => next = pushed_out + 1,
+                _ if is_gone(world, next)? => next += 1,
+                _ => return Ok(Self { next }),
             }
             notify::notify(world, world.room());
         }
+        record.cursor.store(0, Release);
+        Err(RUNS_AWAY)
     }
 
     /// Pins the next frame if it is published, and lets the producer go on.

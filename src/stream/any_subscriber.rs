@@ -226,14 +226,18 @@ impl AnySubscriber {
         Ok(if is_gone && now == state { State::Dead } else { now })
     }
 
+    /// The sequence that comes next.
+    fn next(&self) -> u64 {
+        match self.mode {
+            Mode::Lossy(_, lossy) | Mode::Onlooker(lossy) => lossy.next,
+            Mode::Lossless(_, lossless) => lossless.next,
+        }
+    }
+
     /// Whether [`recv`](Self::recv) would return at once.
     pub(super) fn is_ready(&self, look: bool) -> Result<bool> {
         self.attachment.enter()?;
-        let next = match self.mode {
-            Mode::Lossy(_, lossy) | Mode::Onlooker(lossy) => lossy.next,
-            Mode::Lossless(_, lossless) => lossless.next,
-        };
-        if self.sequence() >= next || self.segment().retired().load(Relaxed) != 0 {
+        if self.sequence() >= self.next() || self.segment().retired().load(Relaxed) != 0 {
             return Ok(true);
         }
         let has_ended = !matches!(self.producer(look)?, State::Present(_)) && !self.end_was_said;
@@ -242,6 +246,10 @@ impl AnySubscriber {
 
     /// Gets the next frame that is there.
     fn advance(&mut self) -> Result<Option<AnyFrame>> {
+        // One load, and the common answer while waiting.
+        if self.sequence() < self.next() {
+            return Ok(None);
+        }
         // A copy, so that the handle can be read meanwhile; put back whatever the outcome.
         let mut mode = self.mode;
         let segment = self.segment();
