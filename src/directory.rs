@@ -4,11 +4,13 @@
 //! ever refers to a finished array and two that create the same one are told apart by the kernel. A name goes under a
 //! lock, after everyone attached was told.
 
+mod default;
 mod garbage;
 mod info;
 mod name;
 mod wait;
 
+pub use default::{collect_garbage, inspect, list, unlink};
 pub use info::{Info, Kind, ParticipantInfo};
 
 use crate::attachment::Attachment;

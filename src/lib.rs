@@ -24,7 +24,7 @@ mod shape;
 mod stream;
 mod sys;
 
-pub use directory::{Directory, Info, Kind, ParticipantInfo};
+pub use directory::{Directory, Info, Kind, ParticipantInfo, collect_garbage, inspect, list, unlink};
 pub use dtype::{ByteOrder, DType, Field, Number, Struct, Subarray, TimeUnit};
 pub use element::{Bool, Element};
 pub use error::{Error, Result};
