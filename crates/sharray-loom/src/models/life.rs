@@ -198,6 +198,58 @@ fn who_left_in_good_order_is_not_called_corrupt() {
     });
 }
 
+/// A process leaves while another attaches in its record. What the one wipes it wipes before the other writes.
+#[test]
+fn who_takes_over_a_record_keeps_it() {
+    explore(&["attached", "not yet"], |outcomes| {
+        let world = LoomWorld::new(TIGHT);
+        let leaver = Process::attach(&world, 0);
+        let newcomer = world.other(1);
+        let newcomer = thread::spawn(move || {
+            // One pass of `attach`, which makes sixteen, over the one record.
+            newcomer.lock(0).then(|| {
+                let me = register(&newcomer, 0).expect("the record is sound");
+                Process { world: newcomer, me }
+            })
+        });
+        participant::detach(&leaver.world, leaver.me).expect("the record is sound");
+        if let Some(newcomer) = newcomer.join().expect("no panic") {
+            assert!(is_here(&newcomer), "a living process was wiped away");
+            outcomes.saw("attached");
+        } else {
+            assert!(is_clean(&world, leaver.me.index));
+            outcomes.saw("not yet");
+        }
+    });
+}
+
+/// A process is killed after any number of accesses while it attaches. Whoever comes next has the record, and nothing is
+/// left in it.
+#[test]
+fn attaching_can_be_cut_off_at_any_point() {
+    for accesses in 0..100 {
+        let alive = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let seen = alive.clone();
+        loom::model(move || {
+            let world = LoomWorld::new(THREE);
+            let survivor = Process::attach(&world, 0);
+            let newcomer = world.other(1);
+            seen.store(newcomer.doomed(accesses, || _ = participant::attach(&newcomer)), Relaxed);
+            newcomer.die();
+            participant::recover_dead(&survivor.world, survivor.me).expect("the records are sound");
+            let next = Process { world: world.other(2), me: attach_at(&world.other(2), 1) };
+            assert!(is_here(&next));
+            participant::detach(&next.world, next.me).expect("the record is sound");
+            assert!(is_clean(&world, 1));
+        });
+        if alive.load(Relaxed) {
+            assert!(accesses > 5, "attaching takes more than a few accesses");
+            return;
+        }
+    }
+    panic!("attaching does not come to an end");
+}
+
 /// A survivor is killed after any number of accesses while it buries the dead, and so is the next one. The third does it
 /// all. Nobody is left over, and a newcomer inherits nothing.
 #[test]

@@ -8,7 +8,7 @@ use super::{Process, close, explore, explore_with, state, stream};
 use crate::protocol::consumer::{self, Lossless};
 use crate::protocol::notify::{self, Slices};
 use crate::protocol::{World, participant};
-use crate::world::{LoomWorld, TIGHT};
+use crate::world::{Geometry, LoomWorld, TIGHT};
 use loom::sync::atomic::AtomicU32;
 use loom::thread;
 use std::ops::ControlFlow;
@@ -174,6 +174,36 @@ fn detaching_wakes_the_producer() {
         wait(&writer.world, writer.world.room(), || writer.loan(&mut producer));
         reader.join().expect("no panic");
         outcomes.saw("written");
+    });
+}
+
+/// A producer that waits for a dead reader's slot is woken by whoever buries the reader.
+#[test]
+fn burying_a_reader_wakes_the_producer() {
+    explore_with(Some(4), &["written"], |outcomes| {
+        let (writer, mut producer, reader) = stream(Geometry { participants: 3, ..TIGHT }, 2);
+        consumer::pin_at(&reader.world, reader.me, 0, 1).expect("the ring is sound").expect("it is there");
+        let witness = Process::attach(&writer.world, 2);
+        reader.world.die();
+        let witness = thread::spawn(move || participant::recover_dead(&witness.world, witness.me));
+        wait(&writer.world, writer.world.room(), || writer.loan(&mut producer));
+        witness.join().expect("no panic").expect("the records are sound");
+        outcomes.saw("written");
+    });
+}
+
+/// A consumer that waits for a dead producer's next frame is woken by whoever buries the producer.
+#[test]
+fn burying_a_producer_wakes_the_consumer() {
+    explore_with(Some(4), &["dead"], |outcomes| {
+        let (writer, _, reader) = stream(Geometry { participants: 3, ..TIGHT }, 1);
+        let witness = Process::attach(&writer.world, 2);
+        writer.world.die();
+        let witness = thread::spawn(move || participant::recover_dead(&witness.world, witness.me));
+        let world = &reader.world;
+        wait(world, world.notify(), || (state(world) == "dead").then_some(()));
+        witness.join().expect("no panic").expect("the records are sound");
+        outcomes.saw("dead");
     });
 }
 
