@@ -61,6 +61,7 @@ macro_rules! loom_word {
             value: $atomic,
             roll: AtomicUsize,
             turn: Option<AtomicUsize>,
+            #[allow(dead_code, reason = "nobody sleeps on a wide word")]
             queue: Option<Queue>,
         }
 
@@ -221,6 +222,7 @@ pub(crate) struct LoomWorld {
 }
 
 impl LoomWorld {
+    #[allow(clippy::arc_with_non_send_sync, reason = "loom's threads take turns on one real thread")]
     pub(crate) fn new(geometry: Geometry) -> Self {
         let record = |_| RecordWords {
             state: U64::new(0),

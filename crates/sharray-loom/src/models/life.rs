@@ -19,7 +19,9 @@ const THREE: Geometry = Geometry { participants: 3, ..TIGHT };
 fn is_here(process: &Process) -> bool {
     let index = process.me.index;
     let record = process.me.record(&process.world).expect("the index is good");
-    let is_live = record.state.load(Acquire) & 0xff == 1;
+    let state = record.state.load(Acquire);
+    let generation = process.me.tag().to_bits() >> 10;
+    let is_live = state & 0xff == 1 && state >> 8 == u64::from(generation);
     let is_listed = process.world.occupied(0).load(Acquire) >> index & 1 == 1;
     is_live && is_listed && process.world.holds_byte(index)
 }
@@ -27,7 +29,8 @@ fn is_here(process: &Process) -> bool {
 /// Nothing in a record that nobody has, and nothing that names it.
 fn is_clean(world: &LoomWorld, index: u32) -> bool {
     let record = world.record(index).expect("the index is good");
-    record.state.load(Acquire) & 0xff == 0
+    let kind = record.state.load(Acquire) & 0xff;
+    kind == 0
         && world.occupied(0).load(Acquire) >> index & 1 == 0
         && record.holds.load(Acquire) == 0
         && record.cursor.load(Acquire) == 0

@@ -6,10 +6,13 @@
 //! eyes. A copy without a lease may race, so it must notice afterwards.
 
 use super::{Process, explore, stream};
+use crate::protocol::World;
 use crate::protocol::participant;
+use crate::protocol::word::Word;
 use crate::protocol::{Descriptor, consumer};
 use crate::world::{Geometry, LoomWorld, TIGHT};
 use loom::thread;
+use std::sync::atomic::Ordering::Relaxed;
 
 const COPIED: Geometry = Geometry { copies: true, ..TIGHT };
 
@@ -85,8 +88,11 @@ fn the_newest_frame_is_always_there() {
 fn a_frame_comes_with_its_bytes() {
     explore(&["not yet", "newest", "by number"], |outcomes| {
         let (writer, mut producer, reader) = stream(TIGHT, 0);
-        let loan = writer.loan(&mut producer).expect("a slot is free");
-        let writer = thread::spawn(move || producer.publish(&writer.world, loan).expect("the slot is good"));
+        let loan = producer.loan(&writer.world, false).expect("a slot is free");
+        let writer = thread::spawn(move || {
+            writer.world.fill(loan, 1);
+            producer.publish(&writer.world, loan).expect("the slot is good")
+        });
         if look_at(&reader, 1) {
             outcomes.saw("by number");
         } else if consumer::pin_newest(&reader.world, reader.me, 0).expect("the ring is sound").is_some() {
@@ -135,6 +141,7 @@ fn the_slot_of_a_dead_reader_is_written_after_its_last_look() {
         outcomes.saw(if writer.loan(&mut producer).is_some() { "free" } else { "held" });
         victim.join().expect("no panic");
         witness.join().expect("no panic").expect("the records are sound");
+        assert_eq!(world.prod().load(Relaxed), writer.me.tag().to_bits(), "the role was taken from the living");
     });
 }
 

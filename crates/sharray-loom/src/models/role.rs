@@ -67,14 +67,15 @@ fn closed_again_is_not_closed_before() {
         let [one, other, gone] = [0, 1, 2].map(|n| Process::attach(&world, n));
         close(&gone, &gone.claim());
         let other = thread::spawn(move || {
-            if let Ok(mut producer) = try_claim(&other) {
-                other.publish(&mut producer);
-                close(&other, &producer);
-            }
+            let mut producer = try_claim(&other)?;
+            let seq = other.publish(&mut producer);
+            close(&other, &producer);
+            Ok(seq)
         });
-        let outcome = try_claim(&one).map(|mut producer| one.publish(&mut producer));
-        outcomes.saw(outcome.map_or("not yet".to_owned(), |seq| format!("frame {seq}")));
-        other.join().expect("no panic");
+        let published = try_claim(&one).map(|mut producer| one.publish(&mut producer));
+        let before: Result<u64, u32> = other.join().expect("no panic");
+        assert_ne!(published.ok(), before.ok(), "two frames of one number, or nobody had the role");
+        outcomes.saw(published.map_or("not yet".to_owned(), |seq| format!("frame {seq}")));
     });
 }
 
@@ -150,12 +151,14 @@ fn a_publish_is_finished_or_never_was() {
             let newest = producer.newest();
             assert!(newest == 2 || newest == 1 && !lived);
             for seq in newest + 1..=newest + 3 {
-                let frame = consumer::pin_newest(&successor.world, successor.me, 0).expect("the ring is sound");
-                let frame = frame.expect("one was published");
-                assert_eq!(frame.seq, seq - 1);
+                let slot = successor.loan(&mut producer).expect("a slot is free");
+                let head = consumer::newest(&successor.world).map(|head| head.seq);
+                assert_eq!(head, Some(seq - 1));
+                let frame = consumer::pin_at(&successor.world, successor.me, 0, seq - 1).expect("the ring is sound");
+                let frame = frame.expect("the newest frame is in the ring, whole");
                 successor.world.look(frame);
-                assert_eq!(successor.publish(&mut producer), seq);
                 consumer::unpin(&successor.world, successor.me, 0).expect("the record is sound");
+                assert_eq!(producer.publish(&successor.world, slot), Ok(seq));
             }
         });
         if alive.load(std::sync::atomic::Ordering::Relaxed) {

@@ -97,7 +97,7 @@ fn a_change_wakes_everyone() {
 /// Two notify at the same time: no count is lost, so neither is a waiter.
 #[test]
 fn two_changes_at_once_wake_who_waits_for_both() {
-    explore_with(Some(3), &["woken"], |outcomes| {
+    explore_with(Some(2), &["woken"], |outcomes| {
         let world = LoomWorld::new(TIGHT);
         let flags = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
         let others = [0, 1].map(|n: usize| {

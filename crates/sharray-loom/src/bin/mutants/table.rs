@@ -167,8 +167,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "head-before-ring",
         file: "producer.rs",
         edits: &[(
-            "    world.desc(seq).store(frame, Release);\n    world.head().store(frame, Release);",
-            "    world.head().store(frame, Release);\n    world.desc(seq).store(frame, Release);",
+            "        world.desc(seq).store(frame, Release);\n        world.head().store(frame, Release);",
+            "        world.head().store(frame, Release);\n        world.desc(seq).store(frame, Release);",
         )],
         why: "head is seen, and the ring has no such frame",
         expect: Expect::Caught(&["order::what_is_announced_is_there", "role::a_publish_is_finished_or_never_was"]),
@@ -177,8 +177,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "ring-before-ver",
         file: "producer.rs",
         edits: &[(
-            "    ver(world, slot)?.store(complete(seq), Release);\n    world.desc(seq).store(frame, Release);\n    world.head().store(frame, Release);",
-            "    world.desc(seq).store(frame, Release);\n    world.head().store(frame, Release);\n    ver(world, slot)?.store(complete(seq), Release);",
+            "        ver(world, slot)?.store(complete(seq), Release);\n        world.desc(seq).store(frame, Release);\n        world.head().store(frame, Release);",
+            "        world.desc(seq).store(frame, Release);\n        world.head().store(frame, Release);\n        ver(world, slot)?.store(complete(seq), Release);",
         )],
         why: "head is seen, and its frame is not complete",
         expect: Expect::Caught(&["order::what_is_announced_is_there"]),
@@ -435,9 +435,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "recover-takes-any-role",
         file: "participant.rs",
-        edits: &[("if prod.same_owner(dead) {", "if prod != dead || prod.same_owner(dead) {")],
-        why: "the role is taken from a living successor",
-        expect: Expect::Caught(&["life::a_dead_producers_role_goes_to_one_survivor"]),
+        edits: &[("if prod.same_owner(dead) {", "if prod.participant().is_some() {")],
+        why: "the role is taken from a living producer",
+        expect: Expect::Caught(&["pin::the_slot_of_a_dead_reader_is_written_after_its_last_look"]),
     },
     Mutant {
         name: "recover-without-proof",
