@@ -5,16 +5,16 @@
 //! two or three threads can meet, and through every value that a load may return under the C11 rules, and so finds it
 //! at once.
 //!
-//! What runs here is `src/protocol`, included by path and unchanged: [`world`] gives it words made of loom's atomics, a
+//! What runs here is `src/protocol`, included by path and unchanged: `world` gives it words made of loom's atomics, a
 //! kernel of byte locks and sleeping queues, and payloads that say so when two touch them at the same time.
 //!
 //! | module | what is in question |
 //! |---|---|
-//! | [`models::pin`] | a frame that somebody pins or copies while the producer looks for a slot |
-//! | [`models::order`] | consumers that go through the frames one by one, and the producer's gate |
-//! | [`models::wake`] | wake-ups that must not be lost |
-//! | [`models::life`] | attach, detach, and recovering the dead |
-//! | [`models::role`] | the producer's role: taken, given up, taken over |
+//! | `models::pin` | a frame that somebody pins or copies while the producer looks for a slot |
+//! | `models::order` | consumers that go through the frames one by one, and the producer's gate |
+//! | `models::wake` | wake-ups that must not be lost |
+//! | `models::life` | attach, detach, and recovering the dead |
+//! | `models::role` | the producer's role: taken, given up, taken over |
 //!
 //! A model that passes says little until one knows what makes it fail. `cargo run --release -p sharray-loom --bin mutants`
 //! breaks the protocol in one place after another and shows which model notices.
