@@ -40,7 +40,7 @@ pub(crate) fn consume(name: &str, original: &Original, is_lossless: bool, png: O
                 say(&json!({
                     "event": "died",
                     "frame": kept.map(AnyFrame::sequence),
-                    "whole": kept.is_some_and(is_whole),
+                    "whole": kept.map(is_whole),
                 }))?;
             }
             Err(error) => return Err(error.into()),
