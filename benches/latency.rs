@@ -5,7 +5,8 @@
 //!
 //! - `ping_pong`: one word and nothing else, what the machine itself takes.
 //! - `spin`: both look without pause. With `spin_loaned` the slot for the next frame was loaned beforehand.
-//! - `recv`: looks for a moment, then sleeps, but the answer comes at once. By hand: as many looks.
+//! - `recv`: the answer comes at once, but a side that has looked for a while sleeps. By hand: looks for as long as two
+//!   sleepers take to wake each other. With less, a pair that once fell asleep never finds the other awake again.
 //! - `asleep`: as `recv`, but the frame comes when the other sleeps for sure. What its sender waited for that is taken
 //!   off. By hand: sleeps at once.
 //! - `same_cpu`: both processes share one CPU, so that one of them always sleeps. By hand: sleeps at once.
@@ -27,9 +28,9 @@ const STOP: u64 = u64::MAX;
 /// Round trips before the first that counts.
 const WARM_UP: u64 = 100;
 /// Long enough for the other to fall asleep.
-const PAUSE: Duration = Duration::from_micros(50);
+const PAUSE: Duration = Duration::from_micros(200);
 /// Looks before a sleep, where `recv` is written by hand.
-const LOOKS: u32 = 50;
+const LOOKS: u32 = 2000;
 
 /// How the two processes wait for each other.
 #[derive(Clone, Copy)]
@@ -75,7 +76,7 @@ fn main() -> Outcome {
         let case = CASES.iter().find(|case| case.name == name).ok_or("there is no such case")?;
         return answer(case, Path::new(options.value("--folder").ok_or("there is no folder")?));
     }
-    let (rounds, turn) = (options.rounds(15), options.turn(Duration::from_millis(120)));
+    let (rounds, turn) = (options.rounds(41), options.turn(Duration::from_millis(40)));
     let cpus = support::cpus()?;
     let two = [cpus[0], *cpus.get(1).unwrap_or(&cpus[0])];
     let cases: Vec<&Case> = CASES.iter().filter(|case| case.shares_cpu || cpus.len() > 1).collect();

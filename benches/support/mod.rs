@@ -173,6 +173,12 @@ impl SharedPage {
     }
 }
 
+/// The first word of a mapping that has one.
+pub(crate) fn first_word(map: &MmapRaw) -> &AtomicU64 {
+    // SAFETY: mappings start at a page, and live as long as what they are borrowed from.
+    unsafe { AtomicU64::from_ptr(map.as_mut_ptr().cast()) }
+}
+
 /// Sleeps while `word` holds `expected`; may return early.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32) {
     // SAFETY: the word outlives the call; without a time limit the kernel reads nothing else.
