@@ -9,10 +9,10 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::guard::{self, LoanedSlot};
 use crate::protocol::notify::{self, Slices};
-use crate::protocol::participant::{self, Tag};
+use crate::protocol::participant::{self, Participant, Tag};
 use crate::protocol::producer::Producer;
-use crate::protocol::{Fault, World as _};
-use crate::segment::{Form, FrameHeader};
+use crate::protocol::{self, Fault, World as _};
+use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
 use crate::sys::{futex, process};
 use ndarray::{ArrayView, ArrayViewMut, Dimension};
@@ -20,6 +20,10 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How often whoever wants the producer's role looks whether the one who has it lives, and how long it waits between.
+const LOOKS: u32 = 10;
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// Fills the first frame of a new stream.
 pub(super) type Fill<'f> = &'f dyn Fn(&mut AnyLoan<'_>) -> Result<()>;
@@ -66,7 +70,7 @@ impl AnyPublisher {
     pub(super) fn attach(attachment: Attachment, backpressure: Backpressure) -> Result<Self> {
         check_is_stream(attachment.segment())?;
         let me = attachment.writer()?;
-        let producer = Producer::claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
+        let producer = claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
         Ok(Self { attachment: Arc::new(attachment), producer, backpressure })
     }
 
@@ -189,6 +193,18 @@ impl AnyPublisher {
         notify::wait(segment, segment.room(), until_ns, Slices::ROOM, attempt)
             .unwrap_or_else(|| Err(Error::TimedOut { name: attachment.name().to_owned() }))
     }
+}
+
+/// Takes the producer's role. Looks several times before it believes that the producer lives: while somebody else makes
+/// sure that it is dead, its kernel lock is taken too.
+fn claim(segment: &Segment, me: Participant) -> protocol::Result<Producer> {
+    for _ in 1..LOOKS {
+        match Producer::claim(segment, me) {
+            Err(Fault::ProducerPresent(_)) => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    Producer::claim(segment, me)
 }
 
 fn no_free_slot(attachment: &Attachment, fault: Fault) -> Error {
