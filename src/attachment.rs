@@ -114,6 +114,18 @@ impl Attachment {
     }
 }
 
+/// Whether this process itself, through this attach or others, pins all of these slots.
+pub(crate) fn holds_all(segment: &Segment, slots: &[u32]) -> bool {
+    let this = process::current();
+    let mut own = Vec::new();
+    participant::scan(segment, |index, record| {
+        if segment.process(index) == this {
+            own.extend(record.pins.iter().map(|pin| crate::protocol::word::Word::load(pin, Relaxed)));
+        }
+    });
+    !slots.is_empty() && slots.iter().all(|slot| own.contains(&(slot + 1)))
+}
+
 fn explain(segment: &Segment, fault: Fault) -> Error {
     let name = segment.name().to_owned();
     match fault {

@@ -2,7 +2,7 @@
 
 use super::publisher::{Backpressure, PublisherBuilder};
 use super::{check_is_stream, deadline_ns};
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, holds_all};
 use crate::directory::{Creation, Directory};
 use crate::dtype::DType;
 use crate::element::Element;
@@ -14,7 +14,7 @@ use crate::protocol::producer::Producer;
 use crate::protocol::{self, Fault, World as _};
 use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
-use crate::sys::{futex, process};
+use crate::sys::futex;
 use ndarray::{ArrayView, ArrayViewMut, Dimension};
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -163,6 +163,11 @@ impl AnyPublisher {
             }
             match producer.loan(segment, evict) {
                 Ok(slot) => ControlFlow::Break(Ok(slot)),
+                // Not who holds something, but what is missing: others may let go at any moment.
+                Err(Fault::AllPinned) if look && timeout.is_none() && holds_all(segment, producer.candidates()) => {
+                    let reason = "this process itself holds the frames in all slots";
+                    ControlFlow::Break(Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason }))
+                }
                 Err(fault @ (Fault::AllPinned | Fault::Behind(_))) => {
                     last.set(fault);
                     ControlFlow::Continue(())
@@ -182,13 +187,6 @@ impl AnyPublisher {
             until_ns > 0 && !(*backpressure == Backpressure::Error && matches!(last.get(), Fault::Behind(_)));
         if !may_wait {
             return Err(no_free_slot(attachment, last.get()));
-        }
-        if timeout.is_none() && last.get() == Fault::AllPinned {
-            let this = process::current();
-            if attachment.holders(last.get()).iter().all(|holder| *holder == this) {
-                let reason = "this process itself holds the frames in all slots";
-                return Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason });
-            }
         }
         notify::wait(segment, segment.room(), until_ns, Slices::ROOM, attempt)
             .unwrap_or_else(|| Err(Error::TimedOut { name: attachment.name().to_owned() }))
