@@ -153,13 +153,9 @@ impl AnyPublisher {
         let evict = *backpressure == Backpressure::Evict;
         let last = Cell::new(Fault::AllPinned);
         let mut attempt = |look: bool| {
-            if look {
-                if let Err(fault) = participant::recover_dead(segment, me) {
-                    return ControlFlow::Break(Err(attachment.explain(fault)));
-                }
-                if segment.is_retired() {
-                    return ControlFlow::Break(Err(Error::Retired { name: attachment.name().to_owned() }));
-                }
+            let recovered = if look { participant::recover_dead(segment, me) } else { Ok(()) };
+            if let Err(fault) = recovered {
+                return ControlFlow::Break(Err(attachment.explain(fault)));
             }
             match producer.loan(segment, evict) {
                 Ok(slot) => ControlFlow::Break(Ok(slot)),
@@ -170,6 +166,9 @@ impl AnyPublisher {
                 }
                 Err(fault @ (Fault::AllPinned | Fault::Behind(_))) => {
                     last.set(fault);
+                    if look && segment.is_retired() {
+                        return ControlFlow::Break(Err(Error::Retired { name: attachment.name().to_owned() }));
+                    }
                     ControlFlow::Continue(())
                 }
                 Err(fault) => ControlFlow::Break(Err(attachment.explain(fault))),
