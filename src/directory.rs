@@ -28,7 +28,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Release;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::{Duration, Instant};
 
 /// How long `unlink` waits for another process that is changing the same name.
@@ -139,13 +139,10 @@ impl Directory {
     ) -> Result<R> {
         let name = Name::parse(name)?;
         // An early look saves the work of building what cannot be named; linking decides.
-        if let Ok(meta) = std::fs::symlink_metadata(self.0.path.join(name.as_str())) {
-            return Err(self.taken(&name, &meta));
-        }
+        self.check_free(&name)?;
         let mode = creation.permissions;
-        let parent = self.make_parents(&name, mode)?;
         let folder = self.0.path.join(name.parent());
-        let file = Nameless::new(&parent, &folder).map_err(|error| Error::io("create a file in", &folder, error))?;
+        let (parent, file) = self.make_file(&name, &folder, mode)?;
         // Tells a collector of garbage that somebody is at work on a file with a temporary name.
         byte_lock::try_lock(file.file(), LOCK_NAME, Mode::Exclusive)
             .map_err(|error| Error::io("lock a file in", &folder, error))?;
@@ -167,6 +164,41 @@ impl Directory {
             File::from(parent).sync_all().map_err(|error| Error::io("sync", &folder, error))?;
         }
         Ok(filled)
+    }
+
+    /// Refuses a name that is taken. One whose array was retired, by a process that died before it took the name away,
+    /// is taken away now.
+    fn check_free(&self, name: &Name) -> Result<()> {
+        let mut found = None;
+        for _ in 0..TRIES {
+            let Ok(meta) = std::fs::symlink_metadata(self.0.path.join(name.as_str())) else { return Ok(()) };
+            found = Some(meta);
+            let is_going = match self.open_file(name, Access::ReadWrite) {
+                Ok((file, _)) => self.finish_retired(name, &file)?,
+                Err(Error::NotFound { .. }) => true,
+                Err(_) => false,
+            };
+            if !is_going {
+                break;
+            }
+            // If another process is taking it away, it needs a moment.
+            std::thread::yield_now();
+        }
+        found.map_or(Ok(()), |meta| Err(self.taken(name, &meta)))
+    }
+
+    /// Makes the folders of a name and a file in the innermost.
+    fn make_file(&self, name: &Name, folder: &Path, mode: u32) -> Result<(OwnedFd, Nameless)> {
+        let mut outcome = Err(std::io::Error::from(Errno::ENOENT));
+        for _ in 0..TRIES {
+            let parent = self.make_parents(name, mode)?;
+            outcome = Nameless::new(&parent, folder).map(|file| (parent, file));
+            // Another process may take the folder away with its last array.
+            if !outcome.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+                break;
+            }
+        }
+        outcome.map_err(|error| Error::io("create a file in", folder, error))
     }
 
     fn link(&self, name: &Name, file: &Nameless, mut parent: OwnedFd, mode: u32) -> Result<OwnedFd> {
@@ -319,6 +351,19 @@ impl Directory {
             }
         }
         Ok(true)
+    }
+
+    /// The same for a file that is not attached. Says whether it is retired.
+    fn finish_retired(&self, name: &Name, file: &File) -> Result<bool> {
+        let segment = Segment::open(name.as_str(), file, true).ok().filter(Segment::is_current);
+        let is_retired = segment.is_some_and(|segment| Word::load(segment.retired(), Relaxed) != 0);
+        if is_retired {
+            match self.unlink_file(name, file, |_| Some(())) {
+                Err(Error::NotFound { .. }) | Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(is_retired)
     }
 
     /// Does what a process left undone that died between retiring an array and removing its name.

@@ -96,6 +96,11 @@ impl Producer {
         self.newest
     }
 
+    /// The slots that the next frame can have, unless they are pinned: after [`Fault::AllPinned`], all of them were.
+    pub(crate) fn candidates(&self) -> &[u32] {
+        &self.free
+    }
+
     /// Takes a free slot for the next frame. It is the producer's alone until [`publish`](Self::publish) or
     /// [`abort`](Self::abort). Does not wait.
     ///

@@ -2,24 +2,28 @@
 
 use super::publisher::{Backpressure, PublisherBuilder};
 use super::{check_is_stream, deadline_ns};
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, holds_all};
 use crate::directory::{Creation, Directory};
 use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::guard::{self, LoanedSlot};
 use crate::protocol::notify::{self, Slices};
-use crate::protocol::participant::{self, Tag};
+use crate::protocol::participant::{self, Participant, Tag};
 use crate::protocol::producer::Producer;
-use crate::protocol::{Fault, World as _};
-use crate::segment::{Form, FrameHeader};
+use crate::protocol::{self, Fault, World as _};
+use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
-use crate::sys::{futex, process};
+use crate::sys::futex;
 use ndarray::{ArrayView, ArrayViewMut, Dimension};
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How often whoever wants the producer's role looks whether the one who has it lives, and how long it waits between.
+const LOOKS: u32 = 10;
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// Fills the first frame of a new stream.
 pub(super) type Fill<'f> = &'f dyn Fn(&mut AnyLoan<'_>) -> Result<()>;
@@ -66,7 +70,7 @@ impl AnyPublisher {
     pub(super) fn attach(attachment: Attachment, backpressure: Backpressure) -> Result<Self> {
         check_is_stream(attachment.segment())?;
         let me = attachment.writer()?;
-        let producer = Producer::claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
+        let producer = claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
         Ok(Self { attachment: Arc::new(attachment), producer, backpressure })
     }
 
@@ -149,18 +153,22 @@ impl AnyPublisher {
         let evict = *backpressure == Backpressure::Evict;
         let last = Cell::new(Fault::AllPinned);
         let mut attempt = |look: bool| {
-            if look {
-                if let Err(fault) = participant::recover_dead(segment, me) {
-                    return ControlFlow::Break(Err(attachment.explain(fault)));
-                }
-                if segment.is_retired() {
-                    return ControlFlow::Break(Err(Error::Retired { name: attachment.name().to_owned() }));
-                }
+            let recovered = if look { participant::recover_dead(segment, me) } else { Ok(()) };
+            if let Err(fault) = recovered {
+                return ControlFlow::Break(Err(attachment.explain(fault)));
             }
             match producer.loan(segment, evict) {
                 Ok(slot) => ControlFlow::Break(Ok(slot)),
+                // Not who holds something, but what is missing: others may let go at any moment.
+                Err(Fault::AllPinned) if look && timeout.is_none() && holds_all(segment, producer.candidates()) => {
+                    let reason = "this process itself holds the frames in all slots";
+                    ControlFlow::Break(Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason }))
+                }
                 Err(fault @ (Fault::AllPinned | Fault::Behind(_))) => {
                     last.set(fault);
+                    if look && segment.is_retired() {
+                        return ControlFlow::Break(Err(Error::Retired { name: attachment.name().to_owned() }));
+                    }
                     ControlFlow::Continue(())
                 }
                 Err(fault) => ControlFlow::Break(Err(attachment.explain(fault))),
@@ -179,16 +187,21 @@ impl AnyPublisher {
         if !may_wait {
             return Err(no_free_slot(attachment, last.get()));
         }
-        if timeout.is_none() && last.get() == Fault::AllPinned {
-            let this = process::current();
-            if attachment.holders(last.get()).iter().all(|holder| *holder == this) {
-                let reason = "this process itself holds the frames in all slots";
-                return Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason });
-            }
-        }
         notify::wait(segment, segment.room(), until_ns, Slices::ROOM, attempt)
             .unwrap_or_else(|| Err(Error::TimedOut { name: attachment.name().to_owned() }))
     }
+}
+
+/// Takes the producer's role. Looks several times before it believes that the producer lives: while somebody else makes
+/// sure that it is dead, its kernel lock is taken too.
+fn claim(segment: &Segment, me: Participant) -> protocol::Result<Producer> {
+    for _ in 1..LOOKS {
+        match Producer::claim(segment, me) {
+            Err(Fault::ProducerPresent(_)) => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    Producer::claim(segment, me)
 }
 
 fn no_free_slot(attachment: &Attachment, fault: Fault) -> Error {

@@ -269,6 +269,10 @@ impl AnySubscriber {
                 .and_then(|copy| copy.map(|copy| self.frame_of(copy, std::mem::take(&mut lossy.missed))).transpose()),
         };
         self.mode = mode;
+        if matches!(received, Ok(Some(_))) {
+            // Only a successor can have published it: its own end has yet to be said.
+            self.end_was_said = false;
+        }
         received
     }
 

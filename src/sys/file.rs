@@ -25,6 +25,7 @@ pub(crate) fn open_beneath(dir: impl AsFd, path: &str, writable: bool) -> nix::R
 
 /// Opens the folder `path` below `dir`.
 pub(crate) fn open_folder_beneath(dir: impl AsFd, path: &str) -> nix::Result<OwnedFd> {
+    step!();
     beneath(dir, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
 }
 
@@ -129,6 +130,7 @@ pub(crate) fn remove(dir: impl AsFd, path: &str) -> nix::Result<()> {
 
 /// Removes a folder if nothing is in it.
 pub(crate) fn remove_folder(dir: impl AsFd, path: &str) -> nix::Result<()> {
+    step!();
     unlinkat(dir, path, UnlinkatFlags::RemoveDir)
 }
 
