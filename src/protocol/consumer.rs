@@ -3,10 +3,11 @@
 use super::participant::Participant;
 use super::producer::cursor;
 use super::word::{Record, Word};
-use super::{Descriptor, Fault, Result, World, complete, notify};
+use super::{Descriptor, Fault, LAST_SEQ, Result, World, complete, notify};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-/// Tries to pin the newest frame before a producer must be deemed mad: each failure means that it lapped the reader.
+/// Tries to pin the newest frame, or to join, before a producer must be deemed mad: each failure means that it lapped
+/// the reader.
 const TRIES: u32 = 1 << 20;
 
 const BAD_SLOT: Fault = Fault::Corrupt("a word names a slot that cannot be");
@@ -33,6 +34,10 @@ pub(crate) fn pin_newest<W: World>(world: &W, me: Participant, entry: usize) -> 
         };
         if pin(world, &record, entry, frame)? {
             return Ok(Some(frame));
+        }
+        // Whoever was lapped finds a newer one: the slot is taken again only after that was published.
+        if newest(world) == Some(frame) {
+            break;
         }
     }
     Err(Fault::Corrupt("its newest frame is never complete"))
@@ -150,10 +155,12 @@ impl Lossless {
     /// sees the cursor, or this sees that the producer is already past it.
     pub(crate) fn join<W: World>(world: &W, me: Participant, mut next: u64) -> Result<Self> {
         let record = me.record(world)?;
-        loop {
+        for _ in 0..TRIES {
             record.cursor.store(cursor::active(next), SeqCst);
             let intent = world.intent().load(SeqCst);
-            if next + world.ring_len() <= intent {
+            if intent > LAST_SEQ {
+                break;
+            } else if next + world.ring_len() <= intent {
                 next = intent + 1 - world.ring_len();
             } else if is_gone(world, next)? {
                 next += 1;
@@ -162,6 +169,8 @@ impl Lossless {
             }
             notify::notify(world, world.room());
         }
+        Self::leave(world, me)?;
+        Err(Fault::Corrupt("its producer is never where a lossless consumer could join"))
     }
 
     /// Pins the next frame if it is published, and lets the producer go on.
