@@ -52,7 +52,7 @@ impl AnyPublisher {
             return Err(Error::UnsupportedDtype { dtype: form.dtype.to_string(), reason });
         }
         directory.create(name, creation, |attachment| {
-            let mut publisher = Self::attach(attachment, backpressure)?;
+            let mut publisher = Self::attach(attachment, backpressure, |_| Ok(()))?;
             if let Some(fill) = first {
                 let mut loan = publisher.try_loan()?;
                 fill(&mut loan)?;
@@ -62,9 +62,14 @@ impl AnyPublisher {
         })
     }
 
-    /// Takes over a stream that is there.
-    pub(super) fn attach(attachment: Attachment, backpressure: Backpressure) -> Result<Self> {
+    /// Takes over a stream that is there, if `check` lets it pass: once the role is taken, the stream has changed.
+    pub(super) fn attach(
+        attachment: Attachment,
+        backpressure: Backpressure,
+        check: impl FnOnce(&Form) -> Result<()>,
+    ) -> Result<Self> {
         check_is_stream(attachment.segment())?;
+        check(attachment.segment().form())?;
         let me = attachment.writer()?;
         let producer = Producer::claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
         Ok(Self { attachment: Arc::new(attachment), producer, backpressure })
@@ -180,8 +185,12 @@ impl AnyPublisher {
             return Err(no_free_slot(attachment, last.get()));
         }
         if timeout.is_none() && last.get() == Fault::AllPinned {
-            let this = process::current();
-            if attachment.holders(last.get()).iter().all(|holder| *holder == this) {
+            let (this, holders) = (process::current(), attachment.holders(last.get()));
+            if !holders.is_empty() && holders.iter().all(|holder| *holder == this) {
+                // Who held the slots when there was none may have let go before the holders were looked up: ask again.
+                if let ControlFlow::Break(done) = attempt(false) {
+                    return done;
+                }
                 let reason = "this process itself holds the frames in all slots";
                 return Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason });
             }
