@@ -231,7 +231,7 @@ impl<T, D> DerefMut for Loan<'_, T, D> {
 ///     .create("log", [16])?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PublisherBuilder<P> {
     directory: Option<Directory>,
     history: u32,
@@ -243,6 +243,13 @@ pub struct PublisherBuilder<P> {
     attributes: serde_json::Map<String, serde_json::Value>,
     backpressure: Backpressure,
     publisher: PhantomData<fn() -> P>,
+}
+
+// Derived, it would ask that the publisher can be cloned.
+impl<P> Clone for PublisherBuilder<P> {
+    fn clone(&self) -> Self {
+        Self { directory: self.directory.clone(), attributes: self.attributes.clone(), ..*self }
+    }
 }
 
 impl<P> PublisherBuilder<P> {

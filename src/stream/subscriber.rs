@@ -171,7 +171,7 @@ impl<T: Element, D: Dimension> FusedIterator for Frames<'_, T, D> {}
 /// let mut log = Subscriber::<u8>::builder().lossless().wait(Duration::from_secs(10)).attach("camera")?;
 /// # Ok::<(), sharray::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SubscriberBuilder<S> {
     directory: Option<Directory>,
     is_lossless: bool,
@@ -179,6 +179,13 @@ pub struct SubscriberBuilder<S> {
     access: Access,
     wait: Option<Duration>,
     subscriber: PhantomData<fn() -> S>,
+}
+
+// Derived, it would ask that the subscriber can be cloned.
+impl<S> Clone for SubscriberBuilder<S> {
+    fn clone(&self) -> Self {
+        Self { directory: self.directory.clone(), ..*self }
+    }
 }
 
 impl<S> SubscriberBuilder<S> {
