@@ -114,10 +114,18 @@ impl Watchdog {
     }
 }
 
+/// Set in a process that [`in_child`] started.
+const CHILD: &str = "SHARRAY_TEST_CHILD";
+
+/// Whether this process was started by [`in_child`]. Parts of other tests do nothing where it was not.
+pub(crate) fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
 /// A command that runs one test of this very program in a process of its own. The test is to be ignored otherwise.
 pub(crate) fn in_child(test: &str) -> Result<Command, Box<dyn Error>> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
+    command.env(CHILD, "1").args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
     Ok(command)
 }
 
