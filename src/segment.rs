@@ -588,3 +588,6 @@ impl World for Segment {
         Word::store(attached, futex::wall_ns(), Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;
