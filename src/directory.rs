@@ -106,6 +106,12 @@ impl Directory {
     }
 
     fn new(path: &Path, trusts_others: bool, is_default: bool) -> Result<Self> {
+        // Whoever may write above could let a link lead to another of the user's folders. The path is looked at without
+        // the slash that would follow it.
+        let is_link = || std::fs::symlink_metadata(path.components().as_path()).is_ok_and(|meta| meta.is_symlink());
+        if !trusts_others && is_link() {
+            return Err(Error::Untrusted { path: path.to_owned(), reason: "it is a symbolic link".to_owned() });
+        }
         match std::fs::DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(Error::io("create the folder", path, error));
@@ -234,21 +240,26 @@ impl Directory {
         // Whoever may read the array may enter its folders.
         let mode = 0o700 | mode | (mode & 0o444) >> 2;
         for _ in 0..TRIES {
-            for folder in name.parents() {
-                match file::make_folder(&self.0.fd, folder, mode & !0o022) {
-                    Ok(()) | Err(Errno::EEXIST) => {}
-                    // Another process removed the folder above, empty, between two steps of this loop.
-                    Err(Errno::ENOENT) => break,
-                    Err(errno) => return Err(self.explain(name, errno)),
-                }
-            }
-            let parent = name.parents().last().unwrap_or(".");
-            match file::open_folder_beneath(&self.0.fd, parent) {
+            match self.open_parents(name, mode & !0o022) {
+                // Another process removed a folder, empty, between two steps of this walk.
                 Err(Errno::ENOENT) => {}
                 done => return done.map_err(|errno| self.explain(name, errno)),
             }
         }
         Err(Error::io("create the folder of", self.0.path.join(name.as_str()), Errno::ENOENT))
+    }
+
+    /// One walk down. Each folder is made in the one above, which is open: a link in the way is not followed.
+    fn open_parents(&self, name: &Name, mode: u32) -> nix::Result<OwnedFd> {
+        let mut above = file::open_folder_beneath(&self.0.fd, ".")?;
+        for folder in name.parents() {
+            let leaf = folder.rsplit('/').next().unwrap_or(folder);
+            match file::make_folder(&above, leaf, mode) {
+                Ok(()) | Err(Errno::EEXIST) => above = file::open_folder_beneath(&above, leaf)?,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(above)
     }
 
     /// Attaches to an array that is there.

@@ -338,6 +338,12 @@ impl Identity {
         if is_stream != (self.ring >= 2) || self.ring > self.nslots || is_stream != (self.nblocks == 0) {
             return Err("its ring or block table does not fit its kind");
         }
+        if self.flags & flags::CELL != 0 && self.kind != kind::IN_PLACE {
+            return Err("its flags do not fit its kind");
+        }
+        if self.max_bytes != 0 && self.kind != kind::GROWABLE {
+            return Err("it has room to grow, which its kind does not");
+        }
         if self.attributes.len > MAX_TEXT_LEN || self.preamble.len > MAX_TEXT_LEN {
             return Err("its attributes or its .npy header are too long");
         }

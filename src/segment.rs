@@ -17,7 +17,7 @@ use crate::npy;
 use crate::protocol::word::{Record, Word, World};
 use crate::shape::{self, Order};
 use crate::sys::byte_lock::{self, Mode};
-use crate::sys::copy::copy_words;
+use crate::sys::copy::{AlignedBytes, copy_words};
 use crate::sys::fork::{Epoch, LockFile};
 use crate::sys::mapping::Mapping;
 use crate::sys::{file, futex, process};
@@ -106,9 +106,12 @@ impl Segment {
             || Error::ShapeOverflow { shape: spec.form.shape.clone(), itemsize: spec.form.dtype.itemsize() };
         let stride = stride.ok_or_else(too_large)?;
         let mut attributes = spec.attributes.clone();
-        if let Some(dtype) = spec.form.dtype.npy_attribute() {
-            attributes.insert("dtype".to_owned(), dtype.into());
+        let told = spec.form.dtype.npy_attribute().map(serde_json::Value::from);
+        if let Some(given) = attributes.get("dtype").filter(|given| Some(*given) != told.as_ref()) {
+            let reason = format!("the attribute 'dtype' belongs to the format, and {given} does not tell the dtype");
+            return Err(Error::invalid(name, reason));
         }
+        attributes.extend(told.map(|dtype| ("dtype".to_owned(), dtype)));
         let attributes_text =
             if attributes.is_empty() { Vec::new() } else { serde_json::Value::Object(attributes).to_string().into() };
         let Form { dtype, shape, order, .. } = spec.form.clone();
@@ -137,12 +140,7 @@ impl Segment {
         if spec.flags & layout::flags::SPARSE != 0 {
             file.set_len(identity.file_len).map_err(io("set the length of"))?;
         } else {
-            file::reserve(file, identity.file_len).map_err(|errno| match errno {
-                Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => {
-                    Error::NoSpace { name: name.to_owned(), bytes: identity.file_len }
-                }
-                other => Error::io("reserve space for", name, other),
-            })?;
+            reserve(name, file, identity.file_len)?;
         }
         step!();
         file.write_all_at(&attributes_text, identity.attributes.off).map_err(io("write"))?;
@@ -223,6 +221,12 @@ impl Segment {
         Word::load(self.retired(), Relaxed) != 0 || self.lock_file().metadata().is_ok_and(|meta| meta.nlink() == 0)
     }
 
+    /// Makes sure that writing the array later cannot fail, unless it was created to be sparse.
+    pub(crate) fn reserve(&self) -> Result<()> {
+        let is_sparse = self.identity.flags & layout::flags::SPARSE != 0;
+        if is_sparse { Ok(()) } else { reserve(&self.name, self.lock_file(), self.identity.file_len) }
+    }
+
     /// Whether the control words are from this boot of this machine and from this very file.
     pub(crate) fn is_current(&self) -> bool {
         let meta = self.lock_file().metadata();
@@ -265,13 +269,14 @@ impl Segment {
         self.mapping.range(self.identity.data_off + slot * self.identity.slot_stride, self.size_bytes)
     }
 
-    /// Copies `len` bytes of a slot's payload without a lease; what arrives may be torn.
-    pub(crate) fn copy_payload(&self, slot: u32, len: u64) -> Option<Box<[u64]>> {
+    /// Copies `len` bytes of a slot's payload without a lease; what arrives may be torn. `None` if there is no such
+    /// slot, or not so much memory: a hostile file can have more than the machine.
+    pub(crate) fn copy_payload(&self, slot: u32, len: u64) -> Option<AlignedBytes> {
         let source = self.payload(slot).filter(|_| len <= self.size_bytes)?;
-        let mut copy = vec![0; len.div_ceil(8) as usize].into_boxed_slice();
+        let mut copy = AlignedBytes::zeroed(len)?;
         // SAFETY: `payload` checked that the whole frame is inside the mapping; slots start at multiples of 128 bytes,
         // so reading up to the next multiple of 8 stays inside the slot's stride or the last page of the file.
-        unsafe { copy_words(source.cast_const().cast(), &mut copy) };
+        unsafe { copy_words(source.cast_const().cast(), copy.words_mut(len)) };
         Some(copy)
     }
 
@@ -314,6 +319,12 @@ impl Segment {
             acquired_ns: word(offset_of!(SlotHeader, acquired_ns))?,
             tags: [word(offset_of!(SlotHeader, tags))?, word(offset_of!(SlotHeader, tags) + 8)?],
         })
+    }
+
+    /// The bytes of a frame with this header, no more than the declared shape has.
+    pub(crate) fn frame_len(&self, header: &FrameHeader) -> u64 {
+        let len = |shape: &[usize]| (shape.iter().product::<usize>() * self.form.dtype.itemsize()) as u64;
+        header.shape.as_deref().map_or(self.size_bytes, len)
     }
 
     fn read_shape(&self, slot: u32) -> Result<Box<[usize]>> {
@@ -380,6 +391,13 @@ impl Segment {
         debug_assert!(offset < self.identity.data_off, "control words stand before the payload");
         self.mapping.base().wrapping_add(offset as usize)
     }
+}
+
+fn reserve(name: &str, file: &File, bytes: u64) -> Result<()> {
+    file::reserve(file, bytes).map_err(|errno| match errno {
+        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Error::NoSpace { name: name.to_owned(), bytes },
+        other => Error::io("reserve space for", name, other),
+    })
 }
 
 fn stamp_of(meta: &std::fs::Metadata) -> [u64; 4] {
@@ -570,3 +588,6 @@ impl World for Segment {
         Word::store(attached, futex::wall_ns(), Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use super::participant::Participant;
 use super::producer::cursor;
 use super::word::{Record, Word};
-use super::{Descriptor, Fault, Result, World, complete, notify};
+use super::{Descriptor, Fault, LAST_SEQ, Result, World, complete, notify};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 /// How often a reader starts again before the stream must be deemed broken: each time, the producer overtook it.
@@ -34,6 +34,10 @@ pub(crate) fn pin_newest<W: World>(world: &W, me: Participant, entry: usize) -> 
         };
         if pin(world, &record, entry, frame)? {
             return Ok(Some(frame));
+        }
+        // Whoever was lapped finds a newer one: the slot is taken again only after that was published.
+        if newest(world) == Some(frame) {
+            break;
         }
     }
     Err(RUNS_AWAY)
@@ -155,13 +159,14 @@ impl Lossless {
             record.cursor.store(cursor::active(next), SeqCst);
             let intent = world.intent().load(SeqCst);
             match intent.checked_sub(world.ring_len()) {
+                _ if intent > LAST_SEQ => break,
                 Some(pushed_out) if pushed_out >= next => next = pushed_out + 1,
                 _ if is_gone(world, next)? => next += 1,
                 _ => return Ok(Self { next }),
             }
             notify::notify(world, world.room());
         }
-        record.cursor.store(0, Release);
+        Self::leave(world, me)?;
         Err(RUNS_AWAY)
     }
 

@@ -56,7 +56,7 @@ impl AnyPublisher {
             return Err(Error::UnsupportedDtype { dtype: form.dtype.to_string(), reason });
         }
         directory.create(name, creation, |attachment| {
-            let mut publisher = Self::attach(attachment, backpressure)?;
+            let mut publisher = Self::attach(attachment, backpressure, |_| Ok(()))?;
             if let Some(fill) = first {
                 let mut loan = publisher.try_loan()?;
                 fill(&mut loan)?;
@@ -66,9 +66,14 @@ impl AnyPublisher {
         })
     }
 
-    /// Takes over a stream that is there.
-    pub(super) fn attach(attachment: Attachment, backpressure: Backpressure) -> Result<Self> {
+    /// Takes over a stream that is there, if `check` lets it pass: once the role is taken, the stream has changed.
+    pub(super) fn attach(
+        attachment: Attachment,
+        backpressure: Backpressure,
+        check: impl FnOnce(&Form) -> Result<()>,
+    ) -> Result<Self> {
         check_is_stream(attachment.segment())?;
+        check(attachment.segment().form())?;
         let me = attachment.writer()?;
         let producer = claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
         Ok(Self { attachment: Arc::new(attachment), producer, backpressure })

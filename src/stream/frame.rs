@@ -6,6 +6,7 @@ use crate::element::Element;
 use crate::guard::{self, Pin};
 use crate::segment::FrameHeader;
 use crate::shape::{self, Order};
+use crate::sys::copy::AlignedBytes;
 use crate::sys::futex;
 use ndarray::{ArrayView, Dimension, IxDyn};
 use std::fmt;
@@ -35,7 +36,7 @@ pub(super) enum Lease {
     /// They stand in their slot.
     Pin(Pin),
     /// They are ours.
-    Copy(Box<[u64]>),
+    Copy(AlignedBytes),
 }
 
 impl AnyFrame {
@@ -74,7 +75,7 @@ impl AnyFrame {
     pub fn bytes(&self) -> &[u8] {
         let len = self.shape().iter().product::<usize>() * self.dtype().itemsize();
         match &self.lease {
-            Lease::Copy(words) => bytemuck::cast_slice(words).get(..len).unwrap_or_default(),
+            Lease::Copy(copy) => copy.bytes().get(..len).unwrap_or_default(),
             Lease::Pin(pin) => pin.bytes(len),
         }
     }
