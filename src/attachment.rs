@@ -52,6 +52,7 @@ impl Attachment {
     }
 
     /// The own record; `None` if this attach only looks on.
+    #[inline]
     pub(crate) fn participant(&self) -> Option<Participant> {
         self.me
     }
@@ -68,6 +69,7 @@ impl Attachment {
     }
 
     /// Reserves an entry of the own record for one frame.
+    #[inline]
     pub(crate) fn take_pin(&self) -> Result<usize> {
         let mut free = self.free_pins.load(Relaxed);
         while free != 0 {
@@ -81,11 +83,13 @@ impl Attachment {
         Err(Error::TooManyPins { name: self.name().to_owned(), limit: PINS })
     }
 
+    #[inline]
     pub(crate) fn return_pin(&self, entry: usize) {
         self.free_pins.fetch_or(1 << entry, Release);
     }
 
     /// Unpins a frame and returns its entry. In a forked child it does nothing: the pin is the parent's.
+    #[inline]
     pub(crate) fn unpin(&self, entry: usize) {
         if let (Some(me), false) = (self.me, self.segment.is_inherited()) {
             // Fails only for a record that cannot be, and this one was checked when it was taken.

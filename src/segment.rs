@@ -29,6 +29,15 @@ use std::sync::atomic::Ordering::{self, Relaxed};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+/// The words of a slot's header before the frame's shape.
+const SLOT_WORDS: usize = size_of::<SlotHeader>() / 8;
+
+/// Looks at a word before the first sleep, with a pause of the processor in between: half a microsecond or so.
+const SPINS: u32 = 50;
+/// Looks after that, giving the processor to others in between. Two processes that answer each other at once stay awake
+/// by these, and where both share one processor nothing is lost; spinning longer instead cost them twenty times as much.
+const YIELDS: u32 = 100;
+
 /// What an array's items are and how they are arranged; the same for every attach, for ever.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Form {
@@ -264,6 +273,7 @@ impl Segment {
     }
 
     /// Where a slot's payload starts. Its bytes may be touched under a lease only.
+    #[inline]
     pub(crate) fn payload(&self, slot: u32) -> Option<*mut u8> {
         let slot = (slot < self.identity.nslots).then_some(u64::from(slot))?;
         self.mapping.range(self.identity.data_off + slot * self.identity.slot_stride, self.size_bytes)
@@ -281,9 +291,11 @@ impl Segment {
     }
 
     /// Writes the header of a slot that this attach has loaned.
+    #[inline]
     pub(crate) fn write_header(&self, slot: u32, header: &FrameHeader) -> Option<()> {
         let shape = header.shape.as_deref().unwrap_or(&self.form.shape);
         let len = shape.iter().product::<usize>() * self.form.dtype.itemsize();
+        let (fixed, dims) = self.slot_words(slot)?.split_first_chunk::<SLOT_WORDS>()?;
         for (offset, value) in [
             (offset_of!(SlotHeader, len), len as u64),
             (offset_of!(SlotHeader, monotonic_ns), header.monotonic_ns),
@@ -292,32 +304,28 @@ impl Segment {
             (offset_of!(SlotHeader, tags), header.tags[0]),
             (offset_of!(SlotHeader, tags) + 8, header.tags[1]),
         ] {
-            Word::store(self.slot_word(slot, offset)?, value, Relaxed);
+            Word::store(&fixed[offset / 8], value, Relaxed);
         }
-        for (axis, dim) in shape.iter().enumerate() {
-            Word::store(self.slot_word(slot, size_of::<SlotHeader>() + 8 * axis)?, *dim as u64, Relaxed);
+        for (word, dim) in dims.iter().zip(shape) {
+            Word::store(word, *dim as u64, Relaxed);
         }
         Some(())
     }
 
     /// Reads and checks the header of a slot. Torn without a lease, as its payload is; never out of range.
+    #[inline]
     pub(crate) fn read_header(&self, slot: u32) -> Result<FrameHeader> {
-        let word = |offset| {
-            let word = self.slot_word(slot, offset).ok_or_else(|| self.corrupt("a word names a slot that cannot be"));
-            word.map(|word| Word::load(word, Relaxed))
-        };
-        let dims = &self.form.shape;
-        let mut is_declared = true;
-        for (axis, declared) in dims.iter().enumerate() {
-            is_declared &= word(size_of::<SlotHeader>() + 8 * axis)? == *declared as u64;
-        }
-        let shape = if is_declared { None } else { Some(self.read_shape(slot)?) };
+        let words = self.slot_words(slot).and_then(<[AtomicU64]>::split_first_chunk::<SLOT_WORDS>);
+        let (fixed, dims) = words.ok_or_else(|| self.corrupt("a word names a slot that cannot be"))?;
+        let word = |offset: usize| Word::load(&fixed[offset / 8], Relaxed);
+        let is_declared =
+            dims.iter().zip(&self.form.shape).all(|(dim, declared)| Word::load(dim, Relaxed) == *declared as u64);
         Ok(FrameHeader {
-            shape,
-            monotonic_ns: word(offset_of!(SlotHeader, monotonic_ns))?,
-            time_ns: word(offset_of!(SlotHeader, time_ns))?,
-            acquired_ns: word(offset_of!(SlotHeader, acquired_ns))?,
-            tags: [word(offset_of!(SlotHeader, tags))?, word(offset_of!(SlotHeader, tags) + 8)?],
+            shape: if is_declared { None } else { Some(self.read_shape(dims)?) },
+            monotonic_ns: word(offset_of!(SlotHeader, monotonic_ns)),
+            time_ns: word(offset_of!(SlotHeader, time_ns)),
+            acquired_ns: word(offset_of!(SlotHeader, acquired_ns)),
+            tags: [word(offset_of!(SlotHeader, tags)), word(offset_of!(SlotHeader, tags) + 8)],
         })
     }
 
@@ -327,12 +335,8 @@ impl Segment {
         header.shape.as_deref().map_or(self.size_bytes, len)
     }
 
-    fn read_shape(&self, slot: u32) -> Result<Box<[usize]>> {
-        let dims = (0..self.form.shape.len()).map(|axis| {
-            let word = self.slot_word(slot, size_of::<SlotHeader>() + 8 * axis);
-            word.map_or(usize::MAX, |word| Word::load(word, Relaxed) as usize)
-        });
-        let shape: Box<[usize]> = dims.collect();
+    fn read_shape(&self, dims: &[AtomicU64]) -> Result<Box<[usize]>> {
+        let shape: Box<[usize]> = dims.iter().map(|dim| Word::load(dim, Relaxed) as usize).collect();
         if self.fits(&shape) { Ok(shape) } else { Err(self.corrupt("a frame is larger than its slot")) }
     }
 
@@ -343,10 +347,17 @@ impl Segment {
                 .is_ok_and(|size| size as u64 <= self.size_bytes)
     }
 
-    fn slot_word(&self, slot: u32, offset: usize) -> Option<&AtomicU64> {
-        let stride = layout::slot_header_stride(self.form.shape.len() as u32);
-        let base = self.identity.slot_headers.off + u64::from(slot) * stride;
-        (slot < self.identity.nslots && (offset as u64) < stride).then(|| self.word64(base + offset as u64))
+    /// The words of a slot's header: the fixed ones, then one for each dimension.
+    #[inline]
+    fn slot_words(&self, slot: u32) -> Option<&[AtomicU64]> {
+        if slot >= self.identity.nslots {
+            return None;
+        }
+        let ndim = self.form.shape.len();
+        let base = self.identity.slot_headers.off + u64::from(slot) * layout::slot_header_stride(ndim as u32);
+        let first: *const AtomicU64 = self.word64(base);
+        // SAFETY: the header of each slot is that many words in a row, before the payload, accessed as `word64`.
+        Some(unsafe { std::slice::from_raw_parts(first, SLOT_WORDS + ndim) })
     }
 
     /// Who a record says it belongs to, for people to read.
@@ -362,10 +373,12 @@ impl Segment {
         [pid, namespace, start].map(|offset| self.word64(base + offset as u64))
     }
 
+    #[inline]
     fn control32(&self, offset: usize) -> &AtomicU32 {
         self.word32(CONTROL_OFF + offset as u64)
     }
 
+    #[inline]
     fn control64(&self, offset: usize) -> &AtomicU64 {
         self.word64(CONTROL_OFF + offset as u64)
     }
@@ -504,15 +517,19 @@ impl World for Segment {
     fn prod(&self) -> &AtomicU32 {
         self.control32(offset_of!(Control, prod))
     }
+    #[inline]
     fn head(&self) -> &AtomicU64 {
         self.control64(offset_of!(Control, head))
     }
+    #[inline]
     fn intent(&self) -> &AtomicU64 {
         self.control64(offset_of!(Control, intent))
     }
+    #[inline]
     fn notify(&self) -> &AtomicU32 {
         self.control32(offset_of!(Control, notify))
     }
+    #[inline]
     fn room(&self) -> &AtomicU32 {
         self.control32(offset_of!(Control, room))
     }
@@ -522,9 +539,11 @@ impl World for Segment {
     fn pending(&self) -> &AtomicU64 {
         self.control64(offset_of!(Control, pending))
     }
+    #[inline]
     fn occupied(&self, word: u32) -> &AtomicU64 {
         self.control64(offset_of!(Control, occupied) + 8 * (word % BITMAP_WORDS) as usize)
     }
+    #[inline]
     fn record(&self, participant: u32) -> Option<Record<'_, Self>> {
         if participant >= self.identity.nparts {
             return None;
@@ -539,9 +558,11 @@ impl World for Segment {
             pins: unsafe { std::slice::from_raw_parts(pins.cast_mut(), PINS as usize) },
         })
     }
+    #[inline]
     fn ver(&self, slot: u32) -> Option<&AtomicU64> {
-        self.slot_word(slot, offset_of!(SlotHeader, ver))
+        self.slot_words(slot)?.get(offset_of!(SlotHeader, ver) / 8)
     }
+    #[inline]
     fn desc(&self, seq: u64) -> &AtomicU64 {
         self.word64(self.identity.ring_words.off + 8 * (seq % self.ring_len()))
     }
@@ -557,6 +578,15 @@ impl World for Segment {
     }
     fn wake_all(&self, word: &AtomicU32) {
         futex::wake_all(word);
+    }
+    fn pause(&self, looks: u32) -> bool {
+        match looks {
+            0 => {}
+            1..=SPINS => std::hint::spin_loop(),
+            _ if looks <= SPINS + YIELDS => std::thread::yield_now(),
+            _ => return false,
+        }
+        true
     }
     fn lock(&self, participant: u32) -> bool {
         let byte = LOCK_PARTICIPANTS + i64::from(participant);

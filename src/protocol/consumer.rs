@@ -17,6 +17,7 @@ const BAD_SLOT: Fault = Fault::Corrupt("a word names a slot that cannot be");
 /// # Ordering
 /// Load and fence meet the release store in `Producer::publish`. An acquire load would do, but it is not promised to
 /// work on memory that is mapped read-only, and onlookers come here too.
+#[inline]
 pub(crate) fn newest<W: World>(world: &W) -> Option<Descriptor> {
     let head = Descriptor::from_bits(world.head().load(Relaxed));
     W::fence(Acquire);
@@ -26,6 +27,7 @@ pub(crate) fn newest<W: World>(world: &W) -> Option<Descriptor> {
 /// Pins the newest frame with entry `entry` of the own record: the producer passes its slot over until [`unpin`].
 ///
 /// Repeats only if the producer lapped it in between. Costs a load, a store and a load; no system call.
+#[inline]
 pub(crate) fn pin_newest<W: World>(world: &W, me: Participant, entry: usize) -> Result<Option<Descriptor>> {
     let record = me.record(world)?;
     for _ in 0..TRIES {
@@ -56,6 +58,7 @@ pub(crate) fn pin_at<W: World>(world: &W, me: Participant, entry: usize, seq: u6
 /// The store and the load are both `SeqCst`, as are the producer's store of `ver` and its scan of the pins: either it
 /// sees the pin, or this sees its odd version. The load meets the release store of `ver` in `Producer::publish`, so the
 /// frame's bytes are visible.
+#[inline]
 fn pin<W: World>(world: &W, record: &Record<'_, W>, entry: usize, frame: Descriptor) -> Result<bool> {
     let ver = world.ver(frame.slot).ok_or(BAD_SLOT)?;
     let pin = record.pins.get(entry).ok_or(Fault::Corrupt("no such pin"))?;
@@ -68,6 +71,7 @@ fn pin<W: World>(world: &W, record: &Record<'_, W>, entry: usize, frame: Descrip
 }
 
 /// Gives a pinned frame back, and wakes a producer that waits for a slot.
+#[inline]
 pub(crate) fn unpin<W: World>(world: &W, me: Participant, entry: usize) -> Result<()> {
     if let Some(pin) = me.record(world)?.pins.get(entry) {
         unpin_word(world, pin);
@@ -79,6 +83,7 @@ pub(crate) fn unpin<W: World>(world: &W, me: Participant, entry: usize) -> Resul
 /// The release store meets the producer's load of the pin: our last look is over before it writes. Whether someone
 /// waits for room is read without a barrier, so a wake may be missed; the producer's slice makes up for it, and the
 /// common case stays one plain store.
+#[inline]
 fn unpin_word<W: World>(world: &W, pin: &W::U32) {
     pin.store(0, Release);
     if world.room().load(Relaxed) & notify::WAITING != 0 {

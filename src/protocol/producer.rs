@@ -231,8 +231,8 @@ pub(crate) fn state<W: World>(world: &W) -> State {
     W::fence(Acquire);
     match owner {
         Tag::CLOSED => State::Closed,
-        Tag::FREE => State::Dead,
-        owner => State::Present(owner),
+        owner if owner.participant().is_some() => State::Present(owner),
+        _ => State::Dead,
     }
 }
 

@@ -146,8 +146,9 @@ impl AnyPublisher {
             Err(Fault::AllPinned | Fault::Behind(_)) => self.wait_for_slot(timeout)?,
             Err(fault) => return Err(self.attachment.explain(fault)),
         };
-        let slot = LoanedSlot::new(&self.attachment, slot);
-        Ok(AnyLoan { publisher: self, slot, header: FrameHeader::default(), is_published: false })
+        let Self { attachment, producer, .. } = self;
+        let slot = LoanedSlot::new(attachment.segment(), slot);
+        Ok(AnyLoan { attachment, producer, slot, header: FrameHeader::default(), is_published: false })
     }
 
     /// The slow path: looks for dead holders first, then waits until someone gives something back.
@@ -226,26 +227,31 @@ impl Drop for AnyPublisher {
 /// A slot that is the publisher's alone, until it is published or dropped. See [`Loan`](crate::Loan).
 #[derive(Debug)]
 pub struct AnyLoan<'p> {
-    publisher: &'p mut AnyPublisher,
-    slot: LoanedSlot,
+    attachment: &'p Attachment,
+    producer: &'p mut Producer,
+    slot: LoanedSlot<'p>,
     header: FrameHeader,
     is_published: bool,
 }
 
 impl AnyLoan<'_> {
+    fn form(&self) -> &Form {
+        self.attachment.segment().form()
+    }
+
     /// The items' dtype.
     pub fn dtype(&self) -> &DType {
-        self.publisher.dtype()
+        &self.form().dtype
     }
 
     /// The frame's shape: the declared one, until [`set_shape`](Self::set_shape).
     pub fn shape(&self) -> &[usize] {
-        self.header.shape.as_deref().unwrap_or(self.publisher.shape())
+        self.header.shape.as_deref().unwrap_or(&self.form().shape)
     }
 
     /// The number that the frame will have.
     pub fn sequence(&self) -> u64 {
-        self.publisher.sequence() + 1
+        self.producer.newest() + 1
     }
 
     /// Makes the frame smaller than declared. It is packed: the items stand without gaps at the slot's start.
@@ -253,7 +259,7 @@ impl AnyLoan<'_> {
     /// # Errors
     /// [`Error::InvalidArgument`] if the number of dimensions differs, or if it would need more bytes than declared.
     pub fn set_shape(&mut self, shape: &[usize]) -> Result<()> {
-        let segment = self.publisher.attachment.segment();
+        let segment = self.attachment.segment();
         if !segment.fits(shape) {
             let declared = &segment.form().shape;
             let reason = format!("a frame of shape {shape:?} does not fit the declared shape {declared:?}");
@@ -295,7 +301,7 @@ impl AnyLoan<'_> {
         if *self.dtype() != T::dtype() {
             return None;
         }
-        guard::view(self.bytes(), self.shape(), self.publisher.order())
+        guard::view(self.bytes(), self.shape(), self.form().order)
     }
 
     /// The array to fill, if it is one of `T` with the dimensions of `D`.
@@ -303,7 +309,7 @@ impl AnyLoan<'_> {
         if *self.dtype() != T::dtype() {
             return None;
         }
-        let (shape, order) = (self.shape().to_vec(), self.publisher.order());
+        let (shape, order) = (self.shape().to_vec(), self.form().order);
         guard::view_mut(self.bytes_mut(), &shape, order)
     }
 
@@ -312,8 +318,7 @@ impl AnyLoan<'_> {
     /// In a forked child it publishes nothing and returns 0: the stream is its parent's.
     pub fn publish(mut self) -> u64 {
         self.is_published = true;
-        let AnyPublisher { attachment, producer, .. } = &mut *self.publisher;
-        let segment = attachment.segment();
+        let segment = self.attachment.segment();
         if segment.is_inherited() {
             return 0;
         }
@@ -321,16 +326,16 @@ impl AnyLoan<'_> {
         self.header.time_ns = futex::wall_ns();
         // Neither can fail: the slot was checked when it was loaned.
         _ = segment.write_header(self.slot.slot(), &self.header);
-        producer.publish(segment, self.slot.slot()).unwrap_or(0)
+        self.producer.publish(segment, self.slot.slot()).unwrap_or(0)
     }
 }
 
 impl Drop for AnyLoan<'_> {
     fn drop(&mut self) {
-        let AnyPublisher { attachment, producer, .. } = &mut *self.publisher;
-        if !self.is_published && !attachment.segment().is_inherited() {
+        let segment = self.attachment.segment();
+        if !self.is_published && !segment.is_inherited() {
             // Cannot fail: the slot was checked when it was loaned.
-            _ = producer.abort(attachment.segment(), self.slot.slot());
+            _ = self.producer.abort(segment, self.slot.slot());
         }
     }
 }

@@ -120,6 +120,7 @@ impl AnySubscriber {
     ///
     /// # Errors
     /// As [`Subscriber::latest`](crate::Subscriber::latest).
+    #[inline]
     pub fn latest(&self) -> Result<Option<AnyFrame>> {
         self.attachment.enter()?;
         let segment = self.segment();
@@ -276,9 +277,10 @@ impl AnySubscriber {
         received
     }
 
+    #[inline]
     fn frame(&self, (pin, seq): (Pin, u64), missed: u64) -> Result<AnyFrame> {
         let header = self.segment().read_header(pin.slot())?;
-        Ok(AnyFrame::new(Arc::clone(&self.attachment), Lease::Pin(pin), seq, missed, header))
+        Ok(AnyFrame::new(Lease::Pin(pin), seq, missed, header))
     }
 
     /// Copies frame `seq` without a lease. Its header is believed only once the whole copy is.
@@ -294,8 +296,9 @@ impl AnySubscriber {
     fn frame_of(&self, copy: Copied, missed: u64) -> Result<AnyFrame> {
         let header = copy.header?;
         let no_memory = || Error::io("copy a frame of", self.name(), std::io::ErrorKind::OutOfMemory);
-        let lease = Lease::Copy(copy.bytes.ok_or_else(no_memory)?);
-        Ok(AnyFrame::new(Arc::clone(&self.attachment), lease, copy.seq, missed, header))
+        let bytes = copy.bytes.ok_or_else(no_memory)?;
+        let lease = Lease::Copy { attachment: Arc::clone(&self.attachment), bytes };
+        Ok(AnyFrame::new(lease, copy.seq, missed, header))
     }
 }
 
