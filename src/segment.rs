@@ -22,6 +22,7 @@ use crate::sys::fork::{Epoch, LockFile};
 use crate::sys::mapping::Mapping;
 use crate::sys::{file, futex, process};
 use nix::errno::Errno;
+use std::fmt;
 use std::fs::File;
 use std::mem::offset_of;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -90,7 +91,6 @@ pub(crate) struct FrameHeader {
 }
 
 /// The file of one array as one attach of this process sees it.
-#[derive(Debug)]
 pub(crate) struct Segment {
     name: String,
     identity: Identity,
@@ -423,6 +423,18 @@ fn random() -> Result<[u8; 16]> {
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::io("read random bytes from", "the kernel", std::io::Error::other(error)))?;
     Ok(bytes)
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uuid = format_args!("{:032x}", u128::from_be_bytes(self.identity.uuid));
+        let form = format_args!("{}", self.form.describe());
+        f.debug_struct("Segment")
+            .field("name", &self.name)
+            .field("form", &form)
+            .field("uuid", &uuid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The attributes of a file, as JSON.

@@ -1087,6 +1087,21 @@ fn handles_and_frames_are_send_and_sync() {
     both::<SubscriberBuilder<Subscriber<Sample>>>();
 }
 
+/// What a handle shows of itself can be read, in a failed test or a log.
+#[test]
+fn handles_show_what_they_are_in_a_few_words() -> Outcome {
+    let place = Place::new()?;
+    let mut publisher = publishes::<f32, Ix2>(&place).create("camera", [480, 640])?;
+    let subscriber = subscribes::<f32, Ix2>(&place).attach("camera")?;
+    publisher.loan()?.publish();
+    let frame = subscriber.latest()?.ok_or("a frame was published")?;
+    for shown in [format!("{publisher:?}"), format!("{subscriber:?}"), format!("{frame:?}")] {
+        assert!(shown.contains("camera") && (shown.contains("float32") || shown.contains("F32")), "{shown}");
+        assert!(shown.contains("480") && shown.len() < 1000, "{shown}");
+    }
+    Ok(())
+}
+
 /// Threads that share a subscriber get every frame once between them, and `latest` from all sides at once.
 #[test]
 fn threads_share_a_subscriber() -> Outcome {
