@@ -195,16 +195,16 @@ impl Directory {
 
     /// Makes the folders of a name and a file in the innermost.
     fn make_file(&self, name: &Name, folder: &Path, mode: u32) -> Result<(OwnedFd, Nameless)> {
-        let mut outcome = Err(std::io::Error::from(Errno::ENOENT));
-        for _ in 0..TRIES {
+        let mut tries = TRIES;
+        loop {
             let parent = self.make_parents(name, mode)?;
-            outcome = Nameless::new(&parent, folder).map(|file| (parent, file));
-            // Another process may take the folder away with its last array.
-            if !outcome.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-                break;
+            match Nameless::new(&parent, folder) {
+                Ok(file) => return Ok((parent, file)),
+                // Another process took the folder away with its last array. File systems say so in different ways.
+                Err(_) if tries > 0 && file::is_removed(&parent) => tries -= 1,
+                Err(error) => return Err(Error::io("create a file in", folder, error)),
             }
         }
-        outcome.map_err(|error| Error::io("create a file in", folder, error))
     }
 
     fn link(&self, name: &Name, file: &Nameless, mut parent: OwnedFd, mode: u32) -> Result<OwnedFd> {

@@ -140,7 +140,7 @@ impl Survivors {
         self.count_losses(&writer)?;
         self.use_all_slots(&mut writer)?;
         self.meet_the_living(&writer)?;
-        self.use_all_records()?;
+        self.use_all_records(&mut writer)?;
         drop(writer);
         ensure!(self.lossless.recv_timeout(SOON)?.is_none(), "a closed stream ends");
         self.leave()
@@ -198,14 +198,15 @@ impl Survivors {
         Ok(())
     }
 
-    /// As many can attach as the table has room for.
-    fn use_all_records(&self) -> Outcome {
+    /// As many can attach as the table has room for. In their records nothing stands that the dead left there.
+    fn use_all_records(&mut self, writer: &mut Writer) -> Outcome {
         let here = self.place.inspect(NAME)?.participants.len();
         let all: Vec<Reader> = (here..PARTICIPANTS as usize)
             .map(|_| stream::reader(&self.place).attach(NAME))
             .collect::<sharray::Result<_>>()?;
         let full = stream::reader(&self.place).attach(NAME).map(drop);
         ensure!(matches!(full, Err(Error::TooManyParticipants { .. })), "the table is full: {full:?}");
+        self.use_all_slots(writer)?;
         drop(all);
         ensure_eq!(self.place.inspect(NAME)?.participants.len(), here, "the number of participants");
         Ok(())
