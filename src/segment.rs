@@ -7,20 +7,23 @@
 
 #![allow(unsafe_code, reason = "offsets that were checked become words")]
 
+mod header;
+mod world;
+
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::layout::{
-    self, BITMAP_WORDS, BYTE_ORDER_MARK, CONTROL_OFF, Control, Counts, HUGE_PAGE, Identity, LINE, LOCK_PARTICIPANTS,
-    MAGIC, PAGE, PARTICIPANTS_OFF, PINS, Participant, Region, SlotHeader, VERSION,
+    self, CONTROL_OFF, Control, Counts, HUGE_PAGE, Identity, LINE, PAGE, PARTICIPANTS_OFF, Participant, Region,
+    SlotHeader,
 };
 use crate::npy;
-use crate::protocol::word::{Record, Word, World};
+use crate::protocol::word::Word;
 use crate::shape::{self, Order};
-use crate::sys::byte_lock::{self, Mode};
 use crate::sys::copy::{AlignedBytes, copy_words};
 use crate::sys::fork::{Epoch, LockFile};
 use crate::sys::mapping::Mapping;
 use crate::sys::{file, futex, process};
+use header::{Attributes, read_header};
 use nix::errno::Errno;
 use std::fmt;
 use std::fs::File;
@@ -28,16 +31,10 @@ use std::mem::offset_of;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::Ordering::{self, Relaxed};
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 /// The words of a slot's header before the frame's shape.
 const SLOT_WORDS: usize = size_of::<SlotHeader>() / 8;
-
-/// Looks at a word before the first sleep, with a pause of the processor in between: half a microsecond or so.
-const SPINS: u32 = 50;
-/// Looks after that, giving the processor to others in between. Two processes that answer each other at once stay awake
-/// by these, and where both share one processor nothing is lost; spinning longer instead cost them twenty times as much.
-const YIELDS: u32 = 100;
 
 /// What an array's items are and how they are arranged; the same for every attach, for ever.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +73,7 @@ pub(crate) struct Spec {
     pub(crate) participants: u32,
     pub(crate) blocks: u32,
     pub(crate) huge_pages: bool,
-    pub(crate) attributes: serde_json::Map<String, serde_json::Value>,
+    pub(crate) attributes: Attributes,
 }
 
 /// What a frame's header says beside its version.
@@ -96,7 +93,7 @@ pub(crate) struct Segment {
     identity: Identity,
     form: Form,
     size_bytes: u64,
-    attributes: serde_json::Map<String, serde_json::Value>,
+    attributes: Attributes,
     mapping: Mapping,
     locks: LockFile,
     /// One thread at a time looks for the dead: kernel locks do not exclude threads that share a description.
@@ -188,7 +185,7 @@ impl Segment {
         &self.form
     }
 
-    pub(crate) fn attributes(&self) -> &serde_json::Map<String, serde_json::Value> {
+    pub(crate) fn attributes(&self) -> &Attributes {
         &self.attributes
     }
 
@@ -434,200 +431,6 @@ impl fmt::Debug for Segment {
             .field("form", &form)
             .field("uuid", &uuid)
             .finish_non_exhaustive()
-    }
-}
-
-/// The attributes of a file, as JSON.
-type Attributes = serde_json::Map<String, serde_json::Value>;
-
-/// Reads and checks everything that never changes.
-pub(crate) fn read_header(name: &str, file: &File) -> Result<(Identity, Form, Attributes)> {
-    let io = |error| Error::io("read", name, error);
-    let found = file.metadata().map_err(io)?.len();
-    let foreign = |reason: &str| Error::NotAnArray { path: name.into(), reason: reason.to_owned() };
-    let mut identity: Identity = bytemuck::Zeroable::zeroed();
-    if found < PAGE {
-        return Err(foreign(&format!("it is {found} bytes long, and the header alone has {PAGE}")));
-    }
-    file.read_exact_at(bytemuck::bytes_of_mut(&mut identity), 0).map_err(io)?;
-    if identity.magic != MAGIC || identity.byte_order != BYTE_ORDER_MARK {
-        return Err(foreign("it does not begin as one"));
-    }
-    let unsupported =
-        |what, found, expected| Err(Error::UnsupportedFormat { name: name.to_owned(), what, found, expected });
-    if identity.version != VERSION {
-        return unsupported("version", identity.version, VERSION);
-    }
-    if identity.crc != identity.checksum() {
-        return Err(Error::corrupt(name, "the checksum of its header is wrong"));
-    }
-    if identity.flags & !layout::flags::KNOWN != 0 {
-        return unsupported("flags", identity.flags, layout::flags::KNOWN);
-    }
-    if found != identity.file_len {
-        return Err(Error::Truncated { name: name.to_owned(), found, expected: identity.file_len });
-    }
-    let text = |region: Region| {
-        let inside = region.off.checked_add(region.len).is_some_and(|end| end <= found);
-        if region.len > layout::MAX_TEXT_LEN || !inside {
-            return Err(Error::corrupt(name, "its attributes or its .npy header are out of place"));
-        }
-        let mut bytes = vec![0; region.len as usize];
-        file.read_exact_at(&mut bytes, region.off).map_err(io)?;
-        Ok(bytes)
-    };
-    let (preamble, attributes) = (text(identity.preamble)?, text(identity.attributes)?);
-    if crc32c::crc32c_append(crc32c::crc32c(&preamble), &attributes) != identity.text_crc {
-        return Err(Error::corrupt(name, "the checksum of its .npy header is wrong"));
-    }
-    let attributes: Attributes = if attributes.is_empty() {
-        Attributes::new()
-    } else {
-        serde_json::from_slice(&attributes).map_err(|error| Error::corrupt(name, format!("its attributes: {error}")))?
-    };
-    let form = read_form(&identity, &preamble, &attributes).map_err(|error| Error::corrupt(name, error.to_string()))?;
-    identity.check(form.shape.len() as u32).map_err(|reason| Error::corrupt(name, reason))?;
-    let expected = if identity.nslots == 1 {
-        Some(form.size_bytes()? as u64)
-    } else {
-        layout::slot_stride(form.size_bytes()? as u64)
-    };
-    if expected != Some(identity.slot_stride) {
-        return Err(Error::corrupt(name, "its slots do not have the size of its shape"));
-    }
-    Ok((identity, form, attributes))
-}
-
-fn read_form(identity: &Identity, preamble: &[u8], attributes: &Attributes) -> Result<Form> {
-    let (told, len) = npy::Preamble::parse(preamble)?;
-    if len != preamble.len() {
-        return Err(Error::InvalidPreamble { reason: format!("it is {len} bytes long, expected {}", preamble.len()) });
-    }
-    let stride = usize::try_from(identity.slot_stride).unwrap_or(usize::MAX);
-    let npy::Preamble { dtype, order, shape } = told.to_frame(identity.nslots as usize, stride)?;
-    let dtype = match attributes.get("dtype").and_then(|value| value.as_str()) {
-        Some(name) => dtype.with_npy_attribute(name)?,
-        None => dtype,
-    };
-    Ok(Form { kind: identity.kind, dtype, shape, order })
-}
-
-impl World for Segment {
-    type U32 = AtomicU32;
-    type U64 = AtomicU64;
-
-    fn participants(&self) -> u32 {
-        self.identity.nparts
-    }
-    fn slots(&self) -> u32 {
-        self.identity.nslots
-    }
-    fn ring_len(&self) -> u64 {
-        // Two or more in every stream; the ring of another kind is never asked for, and must not divide by zero.
-        u64::from(self.identity.ring.max(1))
-    }
-    fn prod(&self) -> &AtomicU32 {
-        self.control32(offset_of!(Control, prod))
-    }
-    #[inline]
-    fn head(&self) -> &AtomicU64 {
-        self.control64(offset_of!(Control, head))
-    }
-    #[inline]
-    fn intent(&self) -> &AtomicU64 {
-        self.control64(offset_of!(Control, intent))
-    }
-    #[inline]
-    fn notify(&self) -> &AtomicU32 {
-        self.control32(offset_of!(Control, notify))
-    }
-    #[inline]
-    fn room(&self) -> &AtomicU32 {
-        self.control32(offset_of!(Control, room))
-    }
-    fn durable(&self) -> &AtomicU64 {
-        self.control64(offset_of!(Control, durable))
-    }
-    fn pending(&self) -> &AtomicU64 {
-        self.control64(offset_of!(Control, pending))
-    }
-    #[inline]
-    fn occupied(&self, word: u32) -> &AtomicU64 {
-        self.control64(offset_of!(Control, occupied) + 8 * (word % BITMAP_WORDS) as usize)
-    }
-    #[inline]
-    fn record(&self, participant: u32) -> Option<Record<'_, Self>> {
-        if participant >= self.identity.nparts {
-            return None;
-        }
-        let base = PARTICIPANTS_OFF + u64::from(participant) * LINE;
-        let pins: *const AtomicU32 = self.word32(base + offset_of!(Participant, pin) as u64);
-        Some(Record {
-            state: self.word64(base + offset_of!(Participant, state) as u64),
-            holds: self.word32(base + offset_of!(Participant, rd) as u64),
-            cursor: self.word64(base + offset_of!(Participant, cursor) as u64),
-            // SAFETY: the record is inside the mapping, and its pins are eight words in a row, accessed as `word32`.
-            pins: unsafe { std::slice::from_raw_parts(pins.cast_mut(), PINS as usize) },
-        })
-    }
-    #[inline]
-    fn ver(&self, slot: u32) -> Option<&AtomicU64> {
-        self.slot_words(slot)?.get(offset_of!(SlotHeader, ver) / 8)
-    }
-    #[inline]
-    fn desc(&self, seq: u64) -> &AtomicU64 {
-        self.word64(self.identity.ring_words.off + 8 * (seq % self.ring_len()))
-    }
-
-    fn fence(order: Ordering) {
-        std::sync::atomic::fence(order);
-    }
-    fn now_ns(&self) -> u64 {
-        futex::now_ns()
-    }
-    fn sleep(&self, word: &AtomicU32, expected: u32, until_ns: u64) {
-        futex::sleep(word, expected, until_ns);
-    }
-    fn wake_all(&self, word: &AtomicU32) {
-        futex::wake_all(word);
-    }
-    fn pause(&self, looks: u32) -> bool {
-        match looks {
-            0 => {}
-            1..=SPINS => std::hint::spin_loop(),
-            _ if looks <= SPINS + YIELDS => std::thread::yield_now(),
-            _ => return false,
-        }
-        true
-    }
-    fn lock(&self, participant: u32) -> bool {
-        let byte = LOCK_PARTICIPANTS + i64::from(participant);
-        byte_lock::try_lock(self.lock_file(), byte, Mode::Exclusive).unwrap_or(false)
-    }
-    fn unlock(&self, participant: u32) {
-        _ = byte_lock::unlock(self.lock_file(), LOCK_PARTICIPANTS + i64::from(participant));
-    }
-    fn prove_dead<R>(&self, participant: u32, act: impl FnOnce() -> R) -> Option<R> {
-        if self.own.get() == Some(&participant) {
-            return None;
-        }
-        let _one_thread = self.recovering.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.lock(participant) {
-            return None;
-        }
-        let done = act();
-        self.unlock(participant);
-        Some(done)
-    }
-    fn describe(&self, participant: u32) {
-        let process = process::current();
-        let values = [u64::from(process.pid), process.pid_namespace, process.start_time];
-        for (word, value) in self.description(participant).into_iter().zip(values) {
-            Word::store(word, value, Relaxed);
-        }
-        let base = PARTICIPANTS_OFF + u64::from(participant.min(self.identity.nparts - 1)) * LINE;
-        let attached = self.word64(base + offset_of!(Participant, attached_ns) as u64);
-        Word::store(attached, futex::wall_ns(), Relaxed);
     }
 }
 
