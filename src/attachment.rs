@@ -143,10 +143,14 @@ fn explain(segment: &Segment, fault: Fault) -> Error {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        if let (Some(me), false) = (self.me, self.segment.is_inherited()) {
-            // Closing the lock file frees the kernel lock in any case; others recover what is left.
+        if self.segment.is_inherited() {
+            return;
+        }
+        // Closing the lock file frees the kernel locks in any case; others recover what is left.
+        if let Some(me) = self.me {
             _ = participant::detach(&self.segment, me);
         }
+        _ = commit::leave_members(&self.segment);
     }
 }
 

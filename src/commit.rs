@@ -53,6 +53,11 @@ pub(crate) fn join_members(segment: &Segment) -> Result<()> {
     }
 }
 
+/// Is a member no more. At once: a process that is being started has the descriptor for another moment.
+pub(crate) fn leave_members(segment: &Segment) -> std::io::Result<()> {
+    byte_lock::unlock(segment.lock_file(), LOCK_MEMBERS)
+}
+
 fn lock_writable(segment: &Segment, lock: &impl Fn(Mode) -> Result<bool>) -> Result<bool> {
     if segment.is_writable() { lock(Mode::Exclusive) } else { Ok(false) }
 }

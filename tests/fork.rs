@@ -17,7 +17,13 @@ use support::stream::{self, NAME};
 use support::survivors::Survivors;
 use support::{Outcome, Roles, Test, ensure, ensure_eq, main as run};
 
-const ROLES: Roles = &[("refuse", refuse), ("drop all", drop_all), ("outlive", outlive), ("attach anew", attach_anew)];
+const ROLES: Roles = &[
+    ("refuse", refuse),
+    ("drop all", drop_all),
+    ("outlive", outlive),
+    ("attach anew", attach_anew),
+    ("detach", detach),
+];
 
 fn main() -> ExitCode {
     run(
@@ -26,6 +32,7 @@ fn main() -> ExitCode {
             Test::new("inherited_handles_say_that_they_are", || in_parent("refuse")),
             Test::new("dropping_what_was_inherited_does_nothing", || in_parent("drop all")),
             Test::new("a_child_can_attach_for_itself", || in_parent("attach anew")),
+            Test::new("who_detached_is_gone_although_a_clone_has_its_descriptors", detached),
             Test::new("the_parents_death_is_seen_although_the_child_lives", parents_death),
         ],
     )
@@ -201,5 +208,36 @@ fn parents_death() -> Outcome {
         parent.tell("end")?;
         parent.expect("gone")?;
     }
+    Ok(())
+}
+
+/// Child: detaches while a process lives that was cloned from it behind the back of the C library, and so has all its
+/// descriptors; then collects what nobody has attached.
+fn detach(task: &Task) -> Outcome {
+    let place = Directory::default_place()?;
+    let writer = stream::writer(&place).create(NAME, [stream::WORDS])?;
+    let reader = stream::reader(&place).read_only().attach(NAME)?;
+    // SAFETY: without a stack and flags it is what fork does, without its handlers; this process has no other thread.
+    let clone = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    if clone == 0 {
+        nix::unistd::pause();
+        return Ok(());
+    }
+    drop((writer, reader));
+    let collected = place.collect_garbage();
+    let clone = nix::unistd::Pid::from_raw(i32::try_from(clone)?);
+    nix::sys::signal::kill(clone, nix::sys::signal::Signal::SIGKILL)?;
+    waitpid(clone, None)?;
+    ensure!(collected?.contains(&NAME.to_owned()), "nobody has {NAME} attached");
+    task.say("collected")
+}
+
+/// A clone, or a process that is just being started, is not taken for the one that has gone.
+fn detached() -> Outcome {
+    let folder = stream::fresh_folder()?;
+    let mut child = Child::start_with_place(folder.path().to_str().ok_or("the path is not text")?, "detach", [""; 0])?;
+    child.expect("collected")?;
+    child.succeed()?;
+    ensure_eq!(stream::leftovers(folder.path())?, Vec::<String>::new(), "what is left in the folder");
     Ok(())
 }
