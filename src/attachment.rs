@@ -8,11 +8,16 @@ use crate::protocol::participant::{self, Participant};
 use crate::protocol::{Fault, World};
 use crate::segment::Segment;
 use crate::sys::byte_lock::{self, Mode};
-use crate::sys::{file, process};
+use crate::sys::fork::LockFile;
+use crate::sys::{file, futex, process};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Duration;
+
+/// How long a lock whose owner was closed may live on before the file system is to blame.
+const PATIENCE_NS: u64 = 2_000_000_000;
 
 /// A segment with a record of its own, or, read-only, without one. Dropping it detaches.
 #[derive(Debug)]
@@ -47,6 +52,7 @@ impl Attachment {
     }
 
     /// The own record; `None` if this attach only looks on.
+    #[inline]
     pub(crate) fn participant(&self) -> Option<Participant> {
         self.me
     }
@@ -63,6 +69,7 @@ impl Attachment {
     }
 
     /// Reserves an entry of the own record for one frame.
+    #[inline]
     pub(crate) fn take_pin(&self) -> Result<usize> {
         let mut free = self.free_pins.load(Relaxed);
         while free != 0 {
@@ -76,11 +83,13 @@ impl Attachment {
         Err(Error::TooManyPins { name: self.name().to_owned(), limit: PINS })
     }
 
+    #[inline]
     pub(crate) fn return_pin(&self, entry: usize) {
         self.free_pins.fetch_or(1 << entry, Release);
     }
 
     /// Unpins a frame and returns its entry. In a forked child it does nothing: the pin is the parent's.
+    #[inline]
     pub(crate) fn unpin(&self, entry: usize) {
         if let (Some(me), false) = (self.me, self.segment.is_inherited()) {
             // Fails only for a record that cannot be, and this one was checked when it was taken.
@@ -109,6 +118,18 @@ impl Attachment {
     }
 }
 
+/// Whether this process itself, through this attach or others, pins all of these slots.
+pub(crate) fn holds_all(segment: &Segment, slots: &[u32]) -> bool {
+    let this = process::current();
+    let mut own = Vec::new();
+    participant::scan(segment, |index, record| {
+        if segment.process(index) == this {
+            own.extend(record.pins.iter().map(|pin| crate::protocol::word::Word::load(pin, Relaxed)));
+        }
+    });
+    !slots.is_empty() && slots.iter().all(|slot| own.contains(&(slot + 1)))
+}
+
 fn explain(segment: &Segment, fault: Fault) -> Error {
     let name = segment.name().to_owned();
     match fault {
@@ -122,10 +143,14 @@ fn explain(segment: &Segment, fault: Fault) -> Error {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        if let (Some(me), false) = (self.me, self.segment.is_inherited()) {
-            // Closing the lock file frees the kernel lock in any case; others recover what is left.
+        if self.segment.is_inherited() {
+            return;
+        }
+        // Closing the lock file frees the kernel locks in any case; others recover what is left.
+        if let Some(me) = self.me {
             _ = participant::detach(&self.segment, me);
         }
+        _ = commit::leave_members(&self.segment);
     }
 }
 
@@ -143,13 +168,14 @@ fn try_locks_of_filesystem(segment: &Segment) -> Result<()> {
         return Ok(());
     }
     let mode = if segment.is_writable() { Mode::Exclusive } else { Mode::Shared };
-    let byte = LOCK_TRIALS + i64::from(std::process::id()) * 64 + i64::from(segment.identity().uuid[0] % 64);
+    // By chance, since several processes and threads may be trying, and not all of them see the same process ids.
+    let chance = getrandom::u64().map_err(|error| io(std::io::Error::other(error)))?;
+    let byte = LOCK_TRIALS + i64::try_from(chance >> 4).unwrap_or(0);
     let reopen = || file::reopen(segment.lock_file(), segment.is_writable()).map_err(io);
-    let (owner, closed, witness) = (reopen()?, reopen()?, reopen()?);
+    let (owner, closed, witness) = (LockFile::new(reopen()?).map_err(io)?, reopen()?, reopen()?);
     let refuse = |reason| Err(Error::UnsupportedFilesystem { path: name.into(), reason });
-    if !byte_lock::try_lock(&owner, byte, mode).map_err(io)? {
-        // Another thread tries the same byte at this moment: it will say.
-        return Ok(());
+    if !byte_lock::try_lock(owner.file(), byte, mode).map_err(io)? {
+        return refuse("a byte that nobody has cannot be locked");
     }
     if !byte_lock::is_held(&closed, byte).map_err(io)? {
         return refuse("two descriptors of one process do not exclude each other");
@@ -159,8 +185,13 @@ fn try_locks_of_filesystem(segment: &Segment) -> Result<()> {
         return refuse("closing one descriptor drops the locks of another");
     }
     drop(owner);
-    if byte_lock::is_held(&witness, byte).map_err(io)? {
-        return refuse("closing a descriptor does not drop its locks");
+    // Another thread may be starting a process: that has all descriptors until it executes its program.
+    let deadline_ns = futex::now_ns() + PATIENCE_NS;
+    while byte_lock::is_held(&witness, byte).map_err(io)? {
+        if futex::now_ns() > deadline_ns {
+            return refuse("closing a descriptor does not drop its locks");
+        }
+        std::thread::sleep(Duration::from_micros(200));
     }
     if let Ok(mut tried) = TRIED.lock() {
         tried.push(device);

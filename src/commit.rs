@@ -53,14 +53,21 @@ pub(crate) fn join_members(segment: &Segment) -> Result<()> {
     }
 }
 
+/// Is a member no more. At once: a process that is being started has the descriptor for another moment.
+pub(crate) fn leave_members(segment: &Segment) -> std::io::Result<()> {
+    byte_lock::unlock(segment.lock_file(), LOCK_MEMBERS)
+}
+
 fn lock_writable(segment: &Segment, lock: &impl Fn(Mode) -> Result<bool>) -> Result<bool> {
     if segment.is_writable() { lock(Mode::Exclusive) } else { Ok(false) }
 }
 
 /// Makes a file that nobody uses new. The payload stays as it was found.
 ///
-/// The stamps are written last: a crash before leaves a file that is opened cold once more.
+/// A copy may have holes where the original had zeros, so its space is reserved anew. The stamps are written last: a
+/// crash before leaves a file that is opened cold once more.
 fn reset(segment: &Segment) -> Result<()> {
+    segment.reserve()?;
     segment.clear_control();
     // Whoever filled a stream has ended, and nobody is told of a death that was not seen.
     Word::store(segment.prod(), Tag::CLOSED.to_bits(), Relaxed);

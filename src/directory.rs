@@ -28,7 +28,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Release;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::{Duration, Instant};
 
 /// How long `unlink` waits for another process that is changing the same name.
@@ -106,6 +106,12 @@ impl Directory {
     }
 
     fn new(path: &Path, trusts_others: bool, is_default: bool) -> Result<Self> {
+        // Whoever may write above could let a link lead to another of the user's folders. The path is looked at without
+        // the slash that would follow it.
+        let is_link = || std::fs::symlink_metadata(path.components().as_path()).is_ok_and(|meta| meta.is_symlink());
+        if !trusts_others && is_link() {
+            return Err(Error::Untrusted { path: path.to_owned(), reason: "it is a symbolic link".to_owned() });
+        }
         match std::fs::DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(Error::io("create the folder", path, error));
@@ -139,13 +145,10 @@ impl Directory {
     ) -> Result<R> {
         let name = Name::parse(name)?;
         // An early look saves the work of building what cannot be named; linking decides.
-        if let Ok(meta) = std::fs::symlink_metadata(self.0.path.join(name.as_str())) {
-            return Err(self.taken(&name, &meta));
-        }
+        self.check_free(&name)?;
         let mode = creation.permissions;
-        let parent = self.make_parents(&name, mode)?;
         let folder = self.0.path.join(name.parent());
-        let file = Nameless::new(&parent, &folder).map_err(|error| Error::io("create a file in", &folder, error))?;
+        let (parent, file) = self.make_file(&name, &folder, mode)?;
         // Tells a collector of garbage that somebody is at work on a file with a temporary name.
         byte_lock::try_lock(file.file(), LOCK_NAME, Mode::Exclusive)
             .map_err(|error| Error::io("lock a file in", &folder, error))?;
@@ -167,6 +170,41 @@ impl Directory {
             File::from(parent).sync_all().map_err(|error| Error::io("sync", &folder, error))?;
         }
         Ok(filled)
+    }
+
+    /// Refuses a name that is taken. One whose array was retired, by a process that died before it took the name away,
+    /// is taken away now.
+    fn check_free(&self, name: &Name) -> Result<()> {
+        let mut found = None;
+        for _ in 0..TRIES {
+            let Ok(meta) = std::fs::symlink_metadata(self.0.path.join(name.as_str())) else { return Ok(()) };
+            found = Some(meta);
+            let is_going = match self.open_file(name, Access::ReadWrite) {
+                Ok((file, _)) => self.finish_retired(name, &file)?,
+                Err(Error::NotFound { .. }) => true,
+                Err(_) => false,
+            };
+            if !is_going {
+                break;
+            }
+            // If another process is taking it away, it needs a moment.
+            std::thread::yield_now();
+        }
+        found.map_or(Ok(()), |meta| Err(self.taken(name, &meta)))
+    }
+
+    /// Makes the folders of a name and a file in the innermost.
+    fn make_file(&self, name: &Name, folder: &Path, mode: u32) -> Result<(OwnedFd, Nameless)> {
+        let mut tries = TRIES;
+        loop {
+            let parent = self.make_parents(name, mode)?;
+            match Nameless::new(&parent, folder) {
+                Ok(file) => return Ok((parent, file)),
+                // Another process took the folder away with its last array. File systems say so in different ways.
+                Err(_) if tries > 0 && file::is_removed(&parent) => tries -= 1,
+                Err(error) => return Err(Error::io("create a file in", folder, error)),
+            }
+        }
     }
 
     fn link(&self, name: &Name, file: &Nameless, mut parent: OwnedFd, mode: u32) -> Result<OwnedFd> {
@@ -202,21 +240,26 @@ impl Directory {
         // Whoever may read the array may enter its folders.
         let mode = 0o700 | mode | (mode & 0o444) >> 2;
         for _ in 0..TRIES {
-            for folder in name.parents() {
-                match file::make_folder(&self.0.fd, folder, mode & !0o022) {
-                    Ok(()) | Err(Errno::EEXIST) => {}
-                    // Another process removed the folder above, empty, between two steps of this loop.
-                    Err(Errno::ENOENT) => break,
-                    Err(errno) => return Err(self.explain(name, errno)),
-                }
-            }
-            let parent = name.parents().last().unwrap_or(".");
-            match file::open_folder_beneath(&self.0.fd, parent) {
+            match self.open_parents(name, mode & !0o022) {
+                // Another process removed a folder, empty, between two steps of this walk.
                 Err(Errno::ENOENT) => {}
                 done => return done.map_err(|errno| self.explain(name, errno)),
             }
         }
         Err(Error::io("create the folder of", self.0.path.join(name.as_str()), Errno::ENOENT))
+    }
+
+    /// One walk down. Each folder is made in the one above, which is open: a link in the way is not followed.
+    fn open_parents(&self, name: &Name, mode: u32) -> nix::Result<OwnedFd> {
+        let mut above = file::open_folder_beneath(&self.0.fd, ".")?;
+        for folder in name.parents() {
+            let leaf = folder.rsplit('/').next().unwrap_or(folder);
+            match file::make_folder(&above, leaf, mode) {
+                Ok(()) | Err(Errno::EEXIST) => above = file::open_folder_beneath(&above, leaf)?,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(above)
     }
 
     /// Attaches to an array that is there.
@@ -319,6 +362,19 @@ impl Directory {
             }
         }
         Ok(true)
+    }
+
+    /// The same for a file that is not attached. Says whether it is retired.
+    fn finish_retired(&self, name: &Name, file: &File) -> Result<bool> {
+        let segment = Segment::open(name.as_str(), file, true).ok().filter(Segment::is_current);
+        let is_retired = segment.is_some_and(|segment| Word::load(segment.retired(), Relaxed) != 0);
+        if is_retired {
+            match self.unlink_file(name, file, |_| Some(())) {
+                Err(Error::NotFound { .. }) | Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(is_retired)
     }
 
     /// Does what a process left undone that died between retiring an array and removing its name.

@@ -6,6 +6,7 @@ use crate::attachment::Attachment;
 use crate::element::Element;
 use crate::error::Result;
 use crate::protocol::{self, Descriptor};
+use crate::segment::Segment;
 use crate::shape::Order;
 use ndarray::{ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder, StrideShape};
 use std::slice;
@@ -27,6 +28,7 @@ impl Pin {
     /// Reserves an entry of the attach's record and pins with it the frame that `get` finds.
     ///
     /// `get` is one of the functions of the protocol that pin: what it returns must be pinned by that entry.
+    #[inline]
     pub(crate) fn acquire(
         attachment: &Arc<Attachment>,
         get: impl FnOnce(usize) -> protocol::Result<Option<Descriptor>>,
@@ -45,6 +47,10 @@ impl Pin {
         self.slot
     }
 
+    pub(crate) fn segment(&self) -> &Segment {
+        self.attachment.segment()
+    }
+
     /// The first `len` bytes of the slot, or all of them if it has fewer.
     pub(crate) fn bytes(&self, len: usize) -> &[u8] {
         let segment = self.attachment.segment();
@@ -57,6 +63,7 @@ impl Pin {
 }
 
 impl Drop for Pin {
+    #[inline]
     fn drop(&mut self) {
         self.attachment.unpin(self.entry);
     }
@@ -67,14 +74,14 @@ impl Drop for Pin {
 /// Invariant, held by whoever makes one: the protocol has just loaned this slot to the producer of this attach, which
 /// neither publishes it nor gives it back before this value is gone.
 #[derive(Debug)]
-pub(crate) struct LoanedSlot {
-    attachment: Arc<Attachment>,
+pub(crate) struct LoanedSlot<'p> {
+    segment: &'p Segment,
     slot: u32,
 }
 
-impl LoanedSlot {
-    pub(crate) fn new(attachment: &Arc<Attachment>, slot: u32) -> Self {
-        Self { attachment: Arc::clone(attachment), slot }
+impl<'p> LoanedSlot<'p> {
+    pub(crate) fn new(segment: &'p Segment, slot: u32) -> Self {
+        Self { segment, slot }
     }
 
     pub(crate) fn slot(&self) -> u32 {
@@ -95,9 +102,9 @@ impl LoanedSlot {
         unsafe { slice::from_raw_parts_mut(payload, len) }
     }
 
+    #[inline]
     fn range(&self, len: usize) -> Option<(*mut u8, usize)> {
-        let segment = self.attachment.segment();
-        Some((segment.payload(self.slot)?, len.min(segment.size_bytes() as usize)))
+        Some((self.segment.payload(self.slot)?, len.min(self.segment.size_bytes() as usize)))
     }
 }
 

@@ -306,6 +306,7 @@ impl Identity {
             nblocks: counts.nblocks,
             kind: counts.kind,
             flags: counts.flags,
+            max_bytes: if counts.kind == kind::GROWABLE { payload } else { 0 },
             blocks,
             ring_words,
             slot_headers,
@@ -338,6 +339,16 @@ impl Identity {
         if is_stream != (self.ring >= 2) || self.ring > self.nslots || is_stream != (self.nblocks == 0) {
             return Err("its ring or block table does not fit its kind");
         }
+        let is_cell = self.flags & flags::CELL != 0;
+        let slots_fit = match self.kind {
+            kind::IN_PLACE => self.nslots == 1 + u32::from(is_cell),
+            kind::GROWABLE => self.nslots == 1,
+            kind::TEAM => self.nslots == self.nblocks && self.nslots <= self.nparts,
+            _ => true,
+        };
+        if !slots_fit || (is_cell && self.kind != kind::IN_PLACE) {
+            return Err("its slots or its flags do not fit its kind");
+        }
         if self.attributes.len > MAX_TEXT_LEN || self.preamble.len > MAX_TEXT_LEN {
             return Err("its attributes or its .npy header are too long");
         }
@@ -357,7 +368,6 @@ impl Identity {
         let matches = |align| {
             let plan = Self::plan(&counts(align)).map(|plan| Self {
                 uuid: self.uuid,
-                max_bytes: self.max_bytes,
                 created_ns: self.created_ns,
                 text_crc: self.text_crc,
                 crc: self.crc,

@@ -7,27 +7,34 @@
 
 #![allow(unsafe_code, reason = "offsets that were checked become words")]
 
+mod header;
+mod world;
+
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::layout::{
-    self, BITMAP_WORDS, BYTE_ORDER_MARK, CONTROL_OFF, Control, Counts, HUGE_PAGE, Identity, LINE, LOCK_PARTICIPANTS,
-    MAGIC, PAGE, PARTICIPANTS_OFF, PINS, Participant, Region, SlotHeader, VERSION,
+    self, CONTROL_OFF, Control, Counts, HUGE_PAGE, Identity, LINE, PAGE, PARTICIPANTS_OFF, Participant, Region,
+    SlotHeader,
 };
 use crate::npy;
-use crate::protocol::word::{Record, Word, World};
+use crate::protocol::word::Word;
 use crate::shape::{self, Order};
-use crate::sys::byte_lock::{self, Mode};
-use crate::sys::copy::copy_words;
+use crate::sys::copy::{AlignedBytes, copy_words};
 use crate::sys::fork::{Epoch, LockFile};
 use crate::sys::mapping::Mapping;
 use crate::sys::{file, futex, process};
+use header::{Attributes, read_header};
 use nix::errno::Errno;
+use std::fmt;
 use std::fs::File;
 use std::mem::offset_of;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::Ordering::{self, Relaxed};
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
+
+/// The words of a slot's header before the frame's shape.
+const SLOT_WORDS: usize = size_of::<SlotHeader>() / 8;
 
 /// What an array's items are and how they are arranged; the same for every attach, for ever.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +73,7 @@ pub(crate) struct Spec {
     pub(crate) participants: u32,
     pub(crate) blocks: u32,
     pub(crate) huge_pages: bool,
-    pub(crate) attributes: serde_json::Map<String, serde_json::Value>,
+    pub(crate) attributes: Attributes,
 }
 
 /// What a frame's header says beside its version.
@@ -81,13 +88,12 @@ pub(crate) struct FrameHeader {
 }
 
 /// The file of one array as one attach of this process sees it.
-#[derive(Debug)]
 pub(crate) struct Segment {
     name: String,
     identity: Identity,
     form: Form,
     size_bytes: u64,
-    attributes: serde_json::Map<String, serde_json::Value>,
+    attributes: Attributes,
     mapping: Mapping,
     locks: LockFile,
     /// One thread at a time looks for the dead: kernel locks do not exclude threads that share a description.
@@ -106,9 +112,12 @@ impl Segment {
             || Error::ShapeOverflow { shape: spec.form.shape.clone(), itemsize: spec.form.dtype.itemsize() };
         let stride = stride.ok_or_else(too_large)?;
         let mut attributes = spec.attributes.clone();
-        if let Some(dtype) = spec.form.dtype.npy_attribute() {
-            attributes.insert("dtype".to_owned(), dtype.into());
+        let told = spec.form.dtype.npy_attribute().map(serde_json::Value::from);
+        if let Some(given) = attributes.get("dtype").filter(|given| Some(*given) != told.as_ref()) {
+            let reason = format!("the attribute 'dtype' belongs to the format, and {given} does not tell the dtype");
+            return Err(Error::invalid(name, reason));
         }
+        attributes.extend(told.map(|dtype| ("dtype".to_owned(), dtype)));
         let attributes_text =
             if attributes.is_empty() { Vec::new() } else { serde_json::Value::Object(attributes).to_string().into() };
         let Form { dtype, shape, order, .. } = spec.form.clone();
@@ -137,12 +146,7 @@ impl Segment {
         if spec.flags & layout::flags::SPARSE != 0 {
             file.set_len(identity.file_len).map_err(io("set the length of"))?;
         } else {
-            file::reserve(file, identity.file_len).map_err(|errno| match errno {
-                Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => {
-                    Error::NoSpace { name: name.to_owned(), bytes: identity.file_len }
-                }
-                other => Error::io("reserve space for", name, other),
-            })?;
+            reserve(name, file, identity.file_len)?;
         }
         step!();
         file.write_all_at(&attributes_text, identity.attributes.off).map_err(io("write"))?;
@@ -181,7 +185,7 @@ impl Segment {
         &self.form
     }
 
-    pub(crate) fn attributes(&self) -> &serde_json::Map<String, serde_json::Value> {
+    pub(crate) fn attributes(&self) -> &Attributes {
         &self.attributes
     }
 
@@ -223,6 +227,12 @@ impl Segment {
         Word::load(self.retired(), Relaxed) != 0 || self.lock_file().metadata().is_ok_and(|meta| meta.nlink() == 0)
     }
 
+    /// Makes sure that writing the array later cannot fail, unless it was created to be sparse.
+    pub(crate) fn reserve(&self) -> Result<()> {
+        let is_sparse = self.identity.flags & layout::flags::SPARSE != 0;
+        if is_sparse { Ok(()) } else { reserve(&self.name, self.lock_file(), self.identity.file_len) }
+    }
+
     /// Whether the control words are from this boot of this machine and from this very file.
     pub(crate) fn is_current(&self) -> bool {
         let meta = self.lock_file().metadata();
@@ -260,25 +270,29 @@ impl Segment {
     }
 
     /// Where a slot's payload starts. Its bytes may be touched under a lease only.
+    #[inline]
     pub(crate) fn payload(&self, slot: u32) -> Option<*mut u8> {
         let slot = (slot < self.identity.nslots).then_some(u64::from(slot))?;
         self.mapping.range(self.identity.data_off + slot * self.identity.slot_stride, self.size_bytes)
     }
 
-    /// Copies `len` bytes of a slot's payload without a lease; what arrives may be torn.
-    pub(crate) fn copy_payload(&self, slot: u32, len: u64) -> Option<Box<[u64]>> {
+    /// Copies `len` bytes of a slot's payload without a lease; what arrives may be torn. `None` if there is no such
+    /// slot, or not so much memory: a hostile file can have more than the machine.
+    pub(crate) fn copy_payload(&self, slot: u32, len: u64) -> Option<AlignedBytes> {
         let source = self.payload(slot).filter(|_| len <= self.size_bytes)?;
-        let mut copy = vec![0; len.div_ceil(8) as usize].into_boxed_slice();
+        let mut copy = AlignedBytes::zeroed(len)?;
         // SAFETY: `payload` checked that the whole frame is inside the mapping; slots start at multiples of 128 bytes,
         // so reading up to the next multiple of 8 stays inside the slot's stride or the last page of the file.
-        unsafe { copy_words(source.cast_const().cast(), &mut copy) };
+        unsafe { copy_words(source.cast_const().cast(), copy.words_mut(len)) };
         Some(copy)
     }
 
     /// Writes the header of a slot that this attach has loaned.
+    #[inline]
     pub(crate) fn write_header(&self, slot: u32, header: &FrameHeader) -> Option<()> {
         let shape = header.shape.as_deref().unwrap_or(&self.form.shape);
         let len = shape.iter().product::<usize>() * self.form.dtype.itemsize();
+        let (fixed, dims) = self.slot_words(slot)?.split_first_chunk::<SLOT_WORDS>()?;
         for (offset, value) in [
             (offset_of!(SlotHeader, len), len as u64),
             (offset_of!(SlotHeader, monotonic_ns), header.monotonic_ns),
@@ -287,41 +301,39 @@ impl Segment {
             (offset_of!(SlotHeader, tags), header.tags[0]),
             (offset_of!(SlotHeader, tags) + 8, header.tags[1]),
         ] {
-            Word::store(self.slot_word(slot, offset)?, value, Relaxed);
+            Word::store(&fixed[offset / 8], value, Relaxed);
         }
-        for (axis, dim) in shape.iter().enumerate() {
-            Word::store(self.slot_word(slot, size_of::<SlotHeader>() + 8 * axis)?, *dim as u64, Relaxed);
+        for (word, dim) in dims.iter().zip(shape) {
+            Word::store(word, *dim as u64, Relaxed);
         }
         Some(())
     }
 
     /// Reads and checks the header of a slot. Torn without a lease, as its payload is; never out of range.
+    #[inline]
     pub(crate) fn read_header(&self, slot: u32) -> Result<FrameHeader> {
-        let word = |offset| {
-            let word = self.slot_word(slot, offset).ok_or_else(|| self.corrupt("a word names a slot that cannot be"));
-            word.map(|word| Word::load(word, Relaxed))
-        };
-        let dims = &self.form.shape;
-        let mut is_declared = true;
-        for (axis, declared) in dims.iter().enumerate() {
-            is_declared &= word(size_of::<SlotHeader>() + 8 * axis)? == *declared as u64;
-        }
-        let shape = if is_declared { None } else { Some(self.read_shape(slot)?) };
+        let words = self.slot_words(slot).and_then(<[AtomicU64]>::split_first_chunk::<SLOT_WORDS>);
+        let (fixed, dims) = words.ok_or_else(|| self.corrupt("a word names a slot that cannot be"))?;
+        let word = |offset: usize| Word::load(&fixed[offset / 8], Relaxed);
+        let is_declared =
+            dims.iter().zip(&self.form.shape).all(|(dim, declared)| Word::load(dim, Relaxed) == *declared as u64);
         Ok(FrameHeader {
-            shape,
-            monotonic_ns: word(offset_of!(SlotHeader, monotonic_ns))?,
-            time_ns: word(offset_of!(SlotHeader, time_ns))?,
-            acquired_ns: word(offset_of!(SlotHeader, acquired_ns))?,
-            tags: [word(offset_of!(SlotHeader, tags))?, word(offset_of!(SlotHeader, tags) + 8)?],
+            shape: if is_declared { None } else { Some(self.read_shape(dims)?) },
+            monotonic_ns: word(offset_of!(SlotHeader, monotonic_ns)),
+            time_ns: word(offset_of!(SlotHeader, time_ns)),
+            acquired_ns: word(offset_of!(SlotHeader, acquired_ns)),
+            tags: [word(offset_of!(SlotHeader, tags)), word(offset_of!(SlotHeader, tags) + 8)],
         })
     }
 
-    fn read_shape(&self, slot: u32) -> Result<Box<[usize]>> {
-        let dims = (0..self.form.shape.len()).map(|axis| {
-            let word = self.slot_word(slot, size_of::<SlotHeader>() + 8 * axis);
-            word.map_or(usize::MAX, |word| Word::load(word, Relaxed) as usize)
-        });
-        let shape: Box<[usize]> = dims.collect();
+    /// The bytes of a frame with this header, no more than the declared shape has.
+    pub(crate) fn frame_len(&self, header: &FrameHeader) -> u64 {
+        let len = |shape: &[usize]| (shape.iter().product::<usize>() * self.form.dtype.itemsize()) as u64;
+        header.shape.as_deref().map_or(self.size_bytes, len)
+    }
+
+    fn read_shape(&self, dims: &[AtomicU64]) -> Result<Box<[usize]>> {
+        let shape: Box<[usize]> = dims.iter().map(|dim| Word::load(dim, Relaxed) as usize).collect();
         if self.fits(&shape) { Ok(shape) } else { Err(self.corrupt("a frame is larger than its slot")) }
     }
 
@@ -332,10 +344,17 @@ impl Segment {
                 .is_ok_and(|size| size as u64 <= self.size_bytes)
     }
 
-    fn slot_word(&self, slot: u32, offset: usize) -> Option<&AtomicU64> {
-        let stride = layout::slot_header_stride(self.form.shape.len() as u32);
-        let base = self.identity.slot_headers.off + u64::from(slot) * stride;
-        (slot < self.identity.nslots && (offset as u64) < stride).then(|| self.word64(base + offset as u64))
+    /// The words of a slot's header: the fixed ones, then one for each dimension.
+    #[inline]
+    fn slot_words(&self, slot: u32) -> Option<&[AtomicU64]> {
+        if slot >= self.identity.nslots {
+            return None;
+        }
+        let ndim = self.form.shape.len();
+        let base = self.identity.slot_headers.off + u64::from(slot) * layout::slot_header_stride(ndim as u32);
+        let first: *const AtomicU64 = self.word64(base);
+        // SAFETY: the header of each slot is that many words in a row, before the payload, accessed as `word64`.
+        Some(unsafe { std::slice::from_raw_parts(first, SLOT_WORDS + ndim) })
     }
 
     /// Who a record says it belongs to, for people to read.
@@ -351,10 +370,12 @@ impl Segment {
         [pid, namespace, start].map(|offset| self.word64(base + offset as u64))
     }
 
+    #[inline]
     fn control32(&self, offset: usize) -> &AtomicU32 {
         self.word32(CONTROL_OFF + offset as u64)
     }
 
+    #[inline]
     fn control64(&self, offset: usize) -> &AtomicU64 {
         self.word64(CONTROL_OFF + offset as u64)
     }
@@ -382,6 +403,13 @@ impl Segment {
     }
 }
 
+fn reserve(name: &str, file: &File, bytes: u64) -> Result<()> {
+    file::reserve(file, bytes).map_err(|errno| match errno {
+        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Error::NoSpace { name: name.to_owned(), bytes },
+        other => Error::io("reserve space for", name, other),
+    })
+}
+
 fn stamp_of(meta: &std::fs::Metadata) -> [u64; 4] {
     let [high, low] = process::boot_id();
     [high, low, meta.ino(), meta.dev()]
@@ -394,179 +422,17 @@ fn random() -> Result<[u8; 16]> {
     Ok(bytes)
 }
 
-/// The attributes of a file, as JSON.
-type Attributes = serde_json::Map<String, serde_json::Value>;
-
-/// Reads and checks everything that never changes.
-pub(crate) fn read_header(name: &str, file: &File) -> Result<(Identity, Form, Attributes)> {
-    let io = |error| Error::io("read", name, error);
-    let found = file.metadata().map_err(io)?.len();
-    let foreign = |reason: &str| Error::NotAnArray { path: name.into(), reason: reason.to_owned() };
-    let mut identity: Identity = bytemuck::Zeroable::zeroed();
-    if found < PAGE {
-        return Err(foreign(&format!("it is {found} bytes long, and the header alone has {PAGE}")));
-    }
-    file.read_exact_at(bytemuck::bytes_of_mut(&mut identity), 0).map_err(io)?;
-    if identity.magic != MAGIC || identity.byte_order != BYTE_ORDER_MARK {
-        return Err(foreign("it does not begin as one"));
-    }
-    let unsupported =
-        |what, found, expected| Err(Error::UnsupportedFormat { name: name.to_owned(), what, found, expected });
-    if identity.version != VERSION {
-        return unsupported("version", identity.version, VERSION);
-    }
-    if identity.crc != identity.checksum() {
-        return Err(Error::corrupt(name, "the checksum of its header is wrong"));
-    }
-    if identity.flags & !layout::flags::KNOWN != 0 {
-        return unsupported("flags", identity.flags, layout::flags::KNOWN);
-    }
-    if found != identity.file_len {
-        return Err(Error::Truncated { name: name.to_owned(), found, expected: identity.file_len });
-    }
-    let text = |region: Region| {
-        let inside = region.off.checked_add(region.len).is_some_and(|end| end <= found);
-        if region.len > layout::MAX_TEXT_LEN || !inside {
-            return Err(Error::corrupt(name, "its attributes or its .npy header are out of place"));
-        }
-        let mut bytes = vec![0; region.len as usize];
-        file.read_exact_at(&mut bytes, region.off).map_err(io)?;
-        Ok(bytes)
-    };
-    let (preamble, attributes) = (text(identity.preamble)?, text(identity.attributes)?);
-    if crc32c::crc32c_append(crc32c::crc32c(&preamble), &attributes) != identity.text_crc {
-        return Err(Error::corrupt(name, "the checksum of its .npy header is wrong"));
-    }
-    let attributes: Attributes = if attributes.is_empty() {
-        Attributes::new()
-    } else {
-        serde_json::from_slice(&attributes).map_err(|error| Error::corrupt(name, format!("its attributes: {error}")))?
-    };
-    let form = read_form(&identity, &preamble, &attributes).map_err(|error| Error::corrupt(name, error.to_string()))?;
-    identity.check(form.shape.len() as u32).map_err(|reason| Error::corrupt(name, reason))?;
-    let expected = if identity.nslots == 1 {
-        Some(form.size_bytes()? as u64)
-    } else {
-        layout::slot_stride(form.size_bytes()? as u64)
-    };
-    if expected != Some(identity.slot_stride) {
-        return Err(Error::corrupt(name, "its slots do not have the size of its shape"));
-    }
-    Ok((identity, form, attributes))
-}
-
-fn read_form(identity: &Identity, preamble: &[u8], attributes: &Attributes) -> Result<Form> {
-    let (told, len) = npy::Preamble::parse(preamble)?;
-    if len != preamble.len() {
-        return Err(Error::InvalidPreamble { reason: format!("it is {len} bytes long, expected {}", preamble.len()) });
-    }
-    let stride = usize::try_from(identity.slot_stride).unwrap_or(usize::MAX);
-    let npy::Preamble { dtype, order, shape } = told.to_frame(identity.nslots as usize, stride)?;
-    let dtype = match attributes.get("dtype").and_then(|value| value.as_str()) {
-        Some(name) => dtype.with_npy_attribute(name)?,
-        None => dtype,
-    };
-    Ok(Form { kind: identity.kind, dtype, shape, order })
-}
-
-impl World for Segment {
-    type U32 = AtomicU32;
-    type U64 = AtomicU64;
-
-    fn participants(&self) -> u32 {
-        self.identity.nparts
-    }
-    fn slots(&self) -> u32 {
-        self.identity.nslots
-    }
-    fn ring_len(&self) -> u64 {
-        // Two or more in every stream; the ring of another kind is never asked for, and must not divide by zero.
-        u64::from(self.identity.ring.max(1))
-    }
-    fn prod(&self) -> &AtomicU32 {
-        self.control32(offset_of!(Control, prod))
-    }
-    fn head(&self) -> &AtomicU64 {
-        self.control64(offset_of!(Control, head))
-    }
-    fn intent(&self) -> &AtomicU64 {
-        self.control64(offset_of!(Control, intent))
-    }
-    fn notify(&self) -> &AtomicU32 {
-        self.control32(offset_of!(Control, notify))
-    }
-    fn room(&self) -> &AtomicU32 {
-        self.control32(offset_of!(Control, room))
-    }
-    fn durable(&self) -> &AtomicU64 {
-        self.control64(offset_of!(Control, durable))
-    }
-    fn pending(&self) -> &AtomicU64 {
-        self.control64(offset_of!(Control, pending))
-    }
-    fn occupied(&self, word: u32) -> &AtomicU64 {
-        self.control64(offset_of!(Control, occupied) + 8 * (word % BITMAP_WORDS) as usize)
-    }
-    fn record(&self, participant: u32) -> Option<Record<'_, Self>> {
-        if participant >= self.identity.nparts {
-            return None;
-        }
-        let base = PARTICIPANTS_OFF + u64::from(participant) * LINE;
-        let pins: *const AtomicU32 = self.word32(base + offset_of!(Participant, pin) as u64);
-        Some(Record {
-            state: self.word64(base + offset_of!(Participant, state) as u64),
-            holds: self.word32(base + offset_of!(Participant, rd) as u64),
-            cursor: self.word64(base + offset_of!(Participant, cursor) as u64),
-            // SAFETY: the record is inside the mapping, and its pins are eight words in a row, accessed as `word32`.
-            pins: unsafe { std::slice::from_raw_parts(pins.cast_mut(), PINS as usize) },
-        })
-    }
-    fn ver(&self, slot: u32) -> Option<&AtomicU64> {
-        self.slot_word(slot, offset_of!(SlotHeader, ver))
-    }
-    fn desc(&self, seq: u64) -> &AtomicU64 {
-        self.word64(self.identity.ring_words.off + 8 * (seq % self.ring_len()))
-    }
-
-    fn fence(order: Ordering) {
-        std::sync::atomic::fence(order);
-    }
-    fn now_ns(&self) -> u64 {
-        futex::now_ns()
-    }
-    fn sleep(&self, word: &AtomicU32, expected: u32, until_ns: u64) {
-        futex::sleep(word, expected, until_ns);
-    }
-    fn wake_all(&self, word: &AtomicU32) {
-        futex::wake_all(word);
-    }
-    fn lock(&self, participant: u32) -> bool {
-        let byte = LOCK_PARTICIPANTS + i64::from(participant);
-        byte_lock::try_lock(self.lock_file(), byte, Mode::Exclusive).unwrap_or(false)
-    }
-    fn unlock(&self, participant: u32) {
-        _ = byte_lock::unlock(self.lock_file(), LOCK_PARTICIPANTS + i64::from(participant));
-    }
-    fn prove_dead<R>(&self, participant: u32, act: impl FnOnce() -> R) -> Option<R> {
-        if self.own.get() == Some(&participant) {
-            return None;
-        }
-        let _one_thread = self.recovering.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.lock(participant) {
-            return None;
-        }
-        let done = act();
-        self.unlock(participant);
-        Some(done)
-    }
-    fn describe(&self, participant: u32) {
-        let process = process::current();
-        let values = [u64::from(process.pid), process.pid_namespace, process.start_time];
-        for (word, value) in self.description(participant).into_iter().zip(values) {
-            Word::store(word, value, Relaxed);
-        }
-        let base = PARTICIPANTS_OFF + u64::from(participant.min(self.identity.nparts - 1)) * LINE;
-        let attached = self.word64(base + offset_of!(Participant, attached_ns) as u64);
-        Word::store(attached, futex::wall_ns(), Relaxed);
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uuid = format_args!("{:032x}", u128::from_be_bytes(self.identity.uuid));
+        let form = format_args!("{}", self.form.describe());
+        f.debug_struct("Segment")
+            .field("name", &self.name)
+            .field("form", &form)
+            .field("uuid", &uuid)
+            .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

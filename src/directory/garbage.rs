@@ -14,9 +14,9 @@ use std::sync::atomic::Ordering::Relaxed;
 impl Directory {
     /// Removes what nobody will ever need again, and returns the names and paths that are gone.
     ///
-    /// Garbage is: files that died half made; arrays that were unlinked by a process that died before it was done; and,
-    /// in the default place and in memory only, streams that have no producer and that nobody has attached. An array in
-    /// place, a table, and anything on a disk is never garbage.
+    /// Garbage is: files that died half made; arrays that were unlinked by a process that died before it was done; in the
+    /// default place, where all folders are ours, empty ones; and, there and in memory only, streams that have no
+    /// producer and that nobody has attached. An array in place, a table, and anything on a disk is never garbage.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if the folder cannot be read. What cannot be removed stays and is not listed.
@@ -27,7 +27,25 @@ impl Directory {
         })?;
         candidates.sort();
         candidates.retain(|path| self.collect(path));
+        if self.0.is_default {
+            self.collect_folders(self.path(), &mut candidates);
+        }
         Ok(candidates)
+    }
+
+    /// Removes the empty folders that processes left that died creating or unlinking an array in them. Whoever is about
+    /// to use one makes it again.
+    fn collect_folders(&self, folder: &Path, gone: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            self.collect_folders(&path, gone);
+            let below = path.strip_prefix(self.path()).ok().and_then(Path::to_str);
+            let name = below.filter(|name| Name::parse(name).is_ok());
+            gone.extend(name.filter(|name| file::remove_folder(&self.0.fd, name).is_ok()).map(str::to_owned));
+        }
     }
 
     fn collect(&self, path: &str) -> bool {

@@ -126,8 +126,8 @@ impl Directory {
     /// Calls `visit` with every file below `folder`.
     pub(super) fn visit(&self, folder: &Path, visit: &mut impl FnMut(&Path)) -> Result<()> {
         let entries = match std::fs::read_dir(folder) {
-            // It went with its last array.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder != self.path() => return Ok(()),
+            // It went with its last array, or it is somebody else's.
+            Err(_) if folder != self.path() => return Ok(()),
             other => other.map_err(|error| Error::io("read the folder", folder, error))?,
         };
         for entry in entries.flatten() {

@@ -3,7 +3,7 @@
 use super::participant::Participant;
 use super::producer::cursor;
 use super::word::{Record, Word};
-use super::{Descriptor, Fault, Result, World, complete, notify};
+use super::{Descriptor, Fault, LAST_SEQ, Result, World, complete, notify};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 /// How often a reader starts again before the stream must be deemed broken: each time, the producer overtook it.
@@ -17,6 +17,7 @@ const BAD_SLOT: Fault = Fault::Corrupt("a word names a slot that cannot be");
 /// # Ordering
 /// Load and fence meet the release store in `Producer::publish`. An acquire load would do, but it is not promised to
 /// work on memory that is mapped read-only, and onlookers come here too.
+#[inline]
 pub(crate) fn newest<W: World>(world: &W) -> Option<Descriptor> {
     let head = Descriptor::from_bits(world.head().load(Relaxed));
     W::fence(Acquire);
@@ -26,6 +27,7 @@ pub(crate) fn newest<W: World>(world: &W) -> Option<Descriptor> {
 /// Pins the newest frame with entry `entry` of the own record: the producer passes its slot over until [`unpin`].
 ///
 /// Repeats only if the producer lapped it in between. Costs a load, a store and a load; no system call.
+#[inline]
 pub(crate) fn pin_newest<W: World>(world: &W, me: Participant, entry: usize) -> Result<Option<Descriptor>> {
     let record = me.record(world)?;
     for _ in 0..TRIES {
@@ -34,6 +36,10 @@ pub(crate) fn pin_newest<W: World>(world: &W, me: Participant, entry: usize) -> 
         };
         if pin(world, &record, entry, frame)? {
             return Ok(Some(frame));
+        }
+        // Whoever was lapped finds a newer one: the slot is taken again only after that was published.
+        if newest(world) == Some(frame) {
+            break;
         }
     }
     Err(RUNS_AWAY)
@@ -52,6 +58,7 @@ pub(crate) fn pin_at<W: World>(world: &W, me: Participant, entry: usize, seq: u6
 /// The store and the load are both `SeqCst`, as are the producer's store of `ver` and its scan of the pins: either it
 /// sees the pin, or this sees its odd version. The load meets the release store of `ver` in `Producer::publish`, so the
 /// frame's bytes are visible.
+#[inline]
 fn pin<W: World>(world: &W, record: &Record<'_, W>, entry: usize, frame: Descriptor) -> Result<bool> {
     let ver = world.ver(frame.slot).ok_or(BAD_SLOT)?;
     let pin = record.pins.get(entry).ok_or(Fault::Corrupt("no such pin"))?;
@@ -64,6 +71,7 @@ fn pin<W: World>(world: &W, record: &Record<'_, W>, entry: usize, frame: Descrip
 }
 
 /// Gives a pinned frame back, and wakes a producer that waits for a slot.
+#[inline]
 pub(crate) fn unpin<W: World>(world: &W, me: Participant, entry: usize) -> Result<()> {
     if let Some(pin) = me.record(world)?.pins.get(entry) {
         unpin_word(world, pin);
@@ -75,6 +83,7 @@ pub(crate) fn unpin<W: World>(world: &W, me: Participant, entry: usize) -> Resul
 /// The release store meets the producer's load of the pin: our last look is over before it writes. Whether someone
 /// waits for room is read without a barrier, so a wake may be missed; the producer's slice makes up for it, and the
 /// common case stays one plain store.
+#[inline]
 fn unpin_word<W: World>(world: &W, pin: &W::U32) {
     pin.store(0, Release);
     if world.room().load(Relaxed) & notify::WAITING != 0 {
@@ -155,13 +164,14 @@ impl Lossless {
             record.cursor.store(cursor::active(next), SeqCst);
             let intent = world.intent().load(SeqCst);
             match intent.checked_sub(world.ring_len()) {
+                _ if intent > LAST_SEQ => break,
                 Some(pushed_out) if pushed_out >= next => next = pushed_out + 1,
                 _ if is_gone(world, next)? => next += 1,
                 _ => return Ok(Self { next }),
             }
             notify::notify(world, world.room());
         }
-        record.cursor.store(0, Release);
+        Self::leave(world, me)?;
         Err(RUNS_AWAY)
     }
 

@@ -59,6 +59,9 @@ impl Descriptor {
     }
 }
 
+/// The last frame that a stream can have: a descriptor has 48 bits for its sequence.
+pub(crate) const LAST_SEQ: u64 = (1 << 48) - 1;
+
 /// `ver` of a slot whose frame `seq` is complete.
 pub(crate) fn complete(seq: u64) -> u64 {
     2 * seq

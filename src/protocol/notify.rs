@@ -13,9 +13,6 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 /// Somebody sleeps on the word.
 pub(crate) const WAITING: u32 = 1;
 
-/// Checks before the first sleep: a frame that is about to come costs no system call. About a microsecond.
-const SPINS: u32 = 50;
-
 /// How long one sleep may take before the sleeper looks around: who died, what was unlinked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slices {
@@ -71,14 +68,15 @@ pub(crate) fn wait<W: World, R>(
     slices: Slices,
     mut check: impl FnMut(bool) -> ControlFlow<R>,
 ) -> Option<R> {
-    for _ in 0..SPINS {
+    let mut looks = 0;
+    while world.pause(looks) {
         if let ControlFlow::Break(answer) = check(false) {
             return Some(answer);
         }
         if until_ns == 0 {
             return None;
         }
-        std::hint::spin_loop();
+        looks += 1;
     }
     let mut slice_ns = slices.first_ns;
     let mut look_around = false;

@@ -97,7 +97,7 @@ pub(crate) fn register<W: World>(world: &W, index: u32) -> Result<Participant> {
     let generation = (record.state.load(Relaxed) >> 8) + 1;
     world.describe(index);
     // Before LIVE: a record that is LIVE and not in the bitmap would be passed over by the scans for pins.
-    world.occupied(index / 64).fetch_or(1 << (index % 64), SeqCst);
+    world.occupied(index / 64).fetch_or(bit(index), SeqCst);
     record.state.store(generation << 8 | LIVE, Release);
     Ok(Participant { index, generation })
 }
@@ -120,6 +120,8 @@ pub(crate) fn recover<W: World>(world: &W, index: u32) -> Result<()> {
     let record = record(world, index)?;
     let state = record.state.load(Acquire);
     if state & KIND != LIVE {
+        // Its owner died on the way in, after the bit and before the record, and so holds nothing else.
+        world.occupied(index / 64).fetch_and(!bit(index), SeqCst);
         return Ok(());
     }
     let dead = Tag::new(index, state >> 8);
@@ -176,8 +178,8 @@ pub(crate) fn scan<W: World>(world: &W, mut visit: impl FnMut(u32, &Record<'_, W
 /// Recovers everyone who died, but for oneself.
 pub(crate) fn recover_dead<W: World>(world: &W, me: Participant) -> Result<()> {
     let mut outcome = Ok(());
-    scan(world, |index, record| {
-        if index != me.index && record.state.load(Acquire) & KIND == LIVE {
+    scan(world, |index, _| {
+        if index != me.index {
             outcome = outcome.and(world.prove_dead(index, || recover(world, index)).unwrap_or(Ok(())));
         }
     });
@@ -192,8 +194,13 @@ fn release_words<W: World>(record: &Record<'_, W>) {
     record.cursor.store(0, Release);
 }
 
+/// The participant's bit in its word of the bitmap.
+fn bit(index: u32) -> u64 {
+    1 << (index % 64)
+}
+
 fn free<W: World>(world: &W, index: u32, record: &Record<'_, W>) {
-    world.occupied(index / 64).fetch_and(!(1 << (index % 64)), SeqCst);
+    world.occupied(index / 64).fetch_and(!bit(index), SeqCst);
     let generation = record.state.load(Relaxed) & !KIND;
     record.state.store(generation, Release);
 }

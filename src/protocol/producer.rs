@@ -14,7 +14,7 @@
 
 use super::participant::{self, Participant, Tag};
 use super::word::Word;
-use super::{Descriptor, Fault, Result, World, complete, notify, writing};
+use super::{Descriptor, Fault, LAST_SEQ, Result, World, complete, notify, writing};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 /// A lossless consumer's cursor: what it reads next, and whether the producer waits for it.
@@ -44,17 +44,19 @@ pub(crate) struct Producer {
 impl Producer {
     /// Takes the producer's role, from nobody or from a dead producer, and brings its last publish to an end.
     pub(crate) fn claim<W: World>(world: &W, me: Participant) -> Result<Self> {
-        loop {
+        let vacancy = loop {
             let owner = Tag::from_bits(world.prod().load(Acquire));
             if let Some(index) = owner.participant() {
                 if !participant::recover_owner(world, world.prod(), owner)? {
                     return Err(Fault::ProducerPresent(index));
                 }
             } else if world.prod().compare_exchange(owner.to_bits(), me.tag().to_bits(), AcqRel, Relaxed).is_ok() {
-                break;
+                break owner;
             }
-        }
-        Self::take_over(world, me)
+        };
+        Self::take_over(world, me).inspect_err(|_| {
+            _ = world.prod().compare_exchange(me.tag().to_bits(), vacancy.to_bits(), AcqRel, Relaxed);
+        })
     }
 
     /// Goes on where the last producer stopped. The caller owns the role.
@@ -67,14 +69,16 @@ impl Producer {
         }
         let ring_len = world.ring_len();
         let mut ring = vec![None; ring_len as usize];
+        let mut is_in_ring = vec![false; world.slots() as usize];
         for seq in newest.saturating_sub(ring_len - 1).max(1)..=newest {
             let entry = Descriptor::from_bits(world.desc(seq).load(Acquire));
             if entry.seq == seq && ver(world, entry.slot)?.load(Acquire) == complete(seq) {
                 ring[(seq % ring_len) as usize] = Some(entry.slot);
+                is_in_ring[entry.slot as usize] = true;
             }
         }
         let mut free = Vec::with_capacity(world.slots() as usize);
-        for slot in (0..world.slots()).filter(|slot| !ring.contains(&Some(*slot))) {
+        for slot in (0..world.slots()).filter(|slot| !is_in_ring[*slot as usize]) {
             let ver = ver(world, slot)?;
             let mut seen = ver.load(Acquire);
             if seen > complete(newest) {
@@ -96,6 +100,11 @@ impl Producer {
         self.newest
     }
 
+    /// The slots that the next frame can have, unless they are pinned: after [`Fault::AllPinned`], all of them were.
+    pub(crate) fn candidates(&self) -> &[u32] {
+        &self.free
+    }
+
     /// Takes a free slot for the next frame. It is the producer's alone until [`publish`](Self::publish) or
     /// [`abort`](Self::abort). Does not wait.
     ///
@@ -108,6 +117,9 @@ impl Producer {
     /// store that unpins: the reader's last look at the slot is over before the first new byte is written.
     pub(crate) fn loan<W: World>(&mut self, world: &W, evict: bool) -> Result<u32> {
         let seq = self.newest + 1;
+        if seq > LAST_SEQ {
+            return Err(Fault::Corrupt("its sequences are used up"));
+        }
         world.intent().store(seq, SeqCst);
         pass_gate(world, seq, evict)?;
         let leaving = (seq % world.ring_len()) as usize;
@@ -219,8 +231,8 @@ pub(crate) fn state<W: World>(world: &W) -> State {
     W::fence(Acquire);
     match owner {
         Tag::CLOSED => State::Closed,
-        Tag::FREE => State::Dead,
-        owner => State::Present(owner),
+        owner if owner.participant().is_some() => State::Present(owner),
+        _ => State::Dead,
     }
 }
 

@@ -107,6 +107,8 @@ pub(crate) trait World {
     /// Sleeps until woken through `word`, unless it no longer holds `expected`; no longer than to `until_ns`.
     fn sleep(&self, word: &Self::U32, expected: u32, until_ns: u64);
     fn wake_all(&self, word: &Self::U32);
+    /// Lets a moment pass between two looks at what may change at once; `false` after enough of them: time to sleep.
+    fn pause(&self, looks: u32) -> bool;
     /// Takes the kernel lock of a record for this attach, if nobody has it, and keeps it.
     fn lock(&self, participant: u32) -> bool;
     fn unlock(&self, participant: u32);

@@ -2,24 +2,28 @@
 
 use super::publisher::{Backpressure, PublisherBuilder};
 use super::{check_is_stream, deadline_ns};
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, holds_all};
 use crate::directory::{Creation, Directory};
 use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::guard::{self, LoanedSlot};
 use crate::protocol::notify::{self, Slices};
-use crate::protocol::participant::{self, Tag};
+use crate::protocol::participant::{self, Participant, Tag};
 use crate::protocol::producer::Producer;
-use crate::protocol::{Fault, World as _};
-use crate::segment::{Form, FrameHeader};
+use crate::protocol::{self, Fault, World as _};
+use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
-use crate::sys::{futex, process};
+use crate::sys::futex;
 use ndarray::{ArrayView, ArrayViewMut, Dimension};
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How often whoever wants the producer's role looks whether the one who has it lives, and how long it waits between.
+const LOOKS: u32 = 10;
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// Fills the first frame of a new stream.
 pub(super) type Fill<'f> = &'f dyn Fn(&mut AnyLoan<'_>) -> Result<()>;
@@ -52,7 +56,7 @@ impl AnyPublisher {
             return Err(Error::UnsupportedDtype { dtype: form.dtype.to_string(), reason });
         }
         directory.create(name, creation, |attachment| {
-            let mut publisher = Self::attach(attachment, backpressure)?;
+            let mut publisher = Self::attach(attachment, backpressure, |_| Ok(()))?;
             if let Some(fill) = first {
                 let mut loan = publisher.try_loan()?;
                 fill(&mut loan)?;
@@ -62,11 +66,16 @@ impl AnyPublisher {
         })
     }
 
-    /// Takes over a stream that is there.
-    pub(super) fn attach(attachment: Attachment, backpressure: Backpressure) -> Result<Self> {
+    /// Takes over a stream that is there, if `check` lets it pass: once the role is taken, the stream has changed.
+    pub(super) fn attach(
+        attachment: Attachment,
+        backpressure: Backpressure,
+        check: impl FnOnce(&Form) -> Result<()>,
+    ) -> Result<Self> {
         check_is_stream(attachment.segment())?;
+        check(attachment.segment().form())?;
         let me = attachment.writer()?;
-        let producer = Producer::claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
+        let producer = claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
         Ok(Self { attachment: Arc::new(attachment), producer, backpressure })
     }
 
@@ -137,8 +146,9 @@ impl AnyPublisher {
             Err(Fault::AllPinned | Fault::Behind(_)) => self.wait_for_slot(timeout)?,
             Err(fault) => return Err(self.attachment.explain(fault)),
         };
-        let slot = LoanedSlot::new(&self.attachment, slot);
-        Ok(AnyLoan { publisher: self, slot, header: FrameHeader::default(), is_published: false })
+        let Self { attachment, producer, .. } = self;
+        let slot = LoanedSlot::new(attachment.segment(), slot);
+        Ok(AnyLoan { attachment, producer, slot, header: FrameHeader::default(), is_published: false })
     }
 
     /// The slow path: looks for dead holders first, then waits until someone gives something back.
@@ -149,18 +159,22 @@ impl AnyPublisher {
         let evict = *backpressure == Backpressure::Evict;
         let last = Cell::new(Fault::AllPinned);
         let mut attempt = |look: bool| {
-            if look {
-                if let Err(fault) = participant::recover_dead(segment, me) {
-                    return ControlFlow::Break(Err(attachment.explain(fault)));
-                }
-                if segment.is_retired() {
-                    return ControlFlow::Break(Err(Error::Retired { name: attachment.name().to_owned() }));
-                }
+            let recovered = if look { participant::recover_dead(segment, me) } else { Ok(()) };
+            if let Err(fault) = recovered {
+                return ControlFlow::Break(Err(attachment.explain(fault)));
             }
             match producer.loan(segment, evict) {
                 Ok(slot) => ControlFlow::Break(Ok(slot)),
+                // Not who holds something, but what is missing: others may let go at any moment.
+                Err(Fault::AllPinned) if look && timeout.is_none() && holds_all(segment, producer.candidates()) => {
+                    let reason = "this process itself holds the frames in all slots";
+                    ControlFlow::Break(Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason }))
+                }
                 Err(fault @ (Fault::AllPinned | Fault::Behind(_))) => {
                     last.set(fault);
+                    if look && segment.is_retired() {
+                        return ControlFlow::Break(Err(Error::Retired { name: attachment.name().to_owned() }));
+                    }
                     ControlFlow::Continue(())
                 }
                 Err(fault) => ControlFlow::Break(Err(attachment.explain(fault))),
@@ -179,16 +193,21 @@ impl AnyPublisher {
         if !may_wait {
             return Err(no_free_slot(attachment, last.get()));
         }
-        if timeout.is_none() && last.get() == Fault::AllPinned {
-            let this = process::current();
-            if attachment.holders(last.get()).iter().all(|holder| *holder == this) {
-                let reason = "this process itself holds the frames in all slots";
-                return Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason });
-            }
-        }
         notify::wait(segment, segment.room(), until_ns, Slices::ROOM, attempt)
             .unwrap_or_else(|| Err(Error::TimedOut { name: attachment.name().to_owned() }))
     }
+}
+
+/// Takes the producer's role. Looks several times before it believes that the producer lives: while somebody else makes
+/// sure that it is dead, its kernel lock is taken too.
+fn claim(segment: &Segment, me: Participant) -> protocol::Result<Producer> {
+    for _ in 1..LOOKS {
+        match Producer::claim(segment, me) {
+            Err(Fault::ProducerPresent(_)) => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    Producer::claim(segment, me)
 }
 
 fn no_free_slot(attachment: &Attachment, fault: Fault) -> Error {
@@ -208,26 +227,31 @@ impl Drop for AnyPublisher {
 /// A slot that is the publisher's alone, until it is published or dropped. See [`Loan`](crate::Loan).
 #[derive(Debug)]
 pub struct AnyLoan<'p> {
-    publisher: &'p mut AnyPublisher,
-    slot: LoanedSlot,
+    attachment: &'p Attachment,
+    producer: &'p mut Producer,
+    slot: LoanedSlot<'p>,
     header: FrameHeader,
     is_published: bool,
 }
 
 impl AnyLoan<'_> {
+    fn form(&self) -> &Form {
+        self.attachment.segment().form()
+    }
+
     /// The items' dtype.
     pub fn dtype(&self) -> &DType {
-        self.publisher.dtype()
+        &self.form().dtype
     }
 
     /// The frame's shape: the declared one, until [`set_shape`](Self::set_shape).
     pub fn shape(&self) -> &[usize] {
-        self.header.shape.as_deref().unwrap_or(self.publisher.shape())
+        self.header.shape.as_deref().unwrap_or(&self.form().shape)
     }
 
     /// The number that the frame will have.
     pub fn sequence(&self) -> u64 {
-        self.publisher.sequence() + 1
+        self.producer.newest() + 1
     }
 
     /// Makes the frame smaller than declared. It is packed: the items stand without gaps at the slot's start.
@@ -235,7 +259,7 @@ impl AnyLoan<'_> {
     /// # Errors
     /// [`Error::InvalidArgument`] if the number of dimensions differs, or if it would need more bytes than declared.
     pub fn set_shape(&mut self, shape: &[usize]) -> Result<()> {
-        let segment = self.publisher.attachment.segment();
+        let segment = self.attachment.segment();
         if !segment.fits(shape) {
             let declared = &segment.form().shape;
             let reason = format!("a frame of shape {shape:?} does not fit the declared shape {declared:?}");
@@ -277,7 +301,7 @@ impl AnyLoan<'_> {
         if *self.dtype() != T::dtype() {
             return None;
         }
-        guard::view(self.bytes(), self.shape(), self.publisher.order())
+        guard::view(self.bytes(), self.shape(), self.form().order)
     }
 
     /// The array to fill, if it is one of `T` with the dimensions of `D`.
@@ -285,7 +309,7 @@ impl AnyLoan<'_> {
         if *self.dtype() != T::dtype() {
             return None;
         }
-        let (shape, order) = (self.shape().to_vec(), self.publisher.order());
+        let (shape, order) = (self.shape().to_vec(), self.form().order);
         guard::view_mut(self.bytes_mut(), &shape, order)
     }
 
@@ -294,8 +318,7 @@ impl AnyLoan<'_> {
     /// In a forked child it publishes nothing and returns 0: the stream is its parent's.
     pub fn publish(mut self) -> u64 {
         self.is_published = true;
-        let AnyPublisher { attachment, producer, .. } = &mut *self.publisher;
-        let segment = attachment.segment();
+        let segment = self.attachment.segment();
         if segment.is_inherited() {
             return 0;
         }
@@ -303,16 +326,16 @@ impl AnyLoan<'_> {
         self.header.time_ns = futex::wall_ns();
         // Neither can fail: the slot was checked when it was loaned.
         _ = segment.write_header(self.slot.slot(), &self.header);
-        producer.publish(segment, self.slot.slot()).unwrap_or(0)
+        self.producer.publish(segment, self.slot.slot()).unwrap_or(0)
     }
 }
 
 impl Drop for AnyLoan<'_> {
     fn drop(&mut self) {
-        let AnyPublisher { attachment, producer, .. } = &mut *self.publisher;
-        if !self.is_published && !attachment.segment().is_inherited() {
+        let segment = self.attachment.segment();
+        if !self.is_published && !segment.is_inherited() {
             // Cannot fail: the slot was checked when it was loaned.
-            _ = producer.abort(attachment.segment(), self.slot.slot());
+            _ = self.producer.abort(segment, self.slot.slot());
         }
     }
 }

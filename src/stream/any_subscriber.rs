@@ -1,8 +1,8 @@
 //! The reading side, dtype known at run time; the typed one is a thin cover over it.
 
+use super::deadline_ns;
 use super::frame::{AnyFrame, Lease};
 use super::subscriber::SubscriberBuilder;
-use super::{check_is_stream, deadline_ns};
 use crate::attachment::Attachment;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -16,6 +16,7 @@ use crate::protocol::{self, World as _};
 use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
 use crate::sys::byte_lock;
+use crate::sys::copy::AlignedBytes;
 use std::iter::FusedIterator;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -52,7 +53,6 @@ impl AnySubscriber {
     }
 
     pub(super) fn join(attachment: Attachment, is_lossless: bool, from_oldest: bool) -> Result<Self> {
-        check_is_stream(attachment.segment())?;
         let segment = attachment.segment();
         let start = consumer::start(segment, from_oldest);
         let lossy = Lossy { next: start, missed: 0 };
@@ -120,6 +120,7 @@ impl AnySubscriber {
     ///
     /// # Errors
     /// As [`Subscriber::latest`](crate::Subscriber::latest).
+    #[inline]
     pub fn latest(&self) -> Result<Option<AnyFrame>> {
         self.attachment.enter()?;
         let segment = self.segment();
@@ -269,26 +270,35 @@ impl AnySubscriber {
                 .and_then(|copy| copy.map(|copy| self.frame_of(copy, std::mem::take(&mut lossy.missed))).transpose()),
         };
         self.mode = mode;
+        if matches!(received, Ok(Some(_))) {
+            // Only a successor can have published it: its own end has yet to be said.
+            self.end_was_said = false;
+        }
         received
     }
 
+    #[inline]
     fn frame(&self, (pin, seq): (Pin, u64), missed: u64) -> Result<AnyFrame> {
         let header = self.segment().read_header(pin.slot())?;
-        Ok(AnyFrame::new(Arc::clone(&self.attachment), Lease::Pin(pin), seq, missed, header))
+        Ok(AnyFrame::new(Lease::Pin(pin), seq, missed, header))
     }
 
     /// Copies frame `seq` without a lease. Its header is believed only once the whole copy is.
     fn copy(&self, seq: u64) -> protocol::Result<Option<Copied>> {
         let segment = self.segment();
         consumer::copy_at(segment, seq, |slot| {
-            let words = segment.copy_payload(slot, segment.size_bytes()).unwrap_or_default();
-            Copied { seq, header: segment.read_header(slot), words }
+            let header = segment.read_header(slot);
+            let len = header.as_ref().map_or(0, |header| segment.frame_len(header));
+            Copied { seq, header, bytes: segment.copy_payload(slot, len) }
         })
     }
 
     fn frame_of(&self, copy: Copied, missed: u64) -> Result<AnyFrame> {
-        let lease = Lease::Copy(copy.words);
-        Ok(AnyFrame::new(Arc::clone(&self.attachment), lease, copy.seq, missed, copy.header?))
+        let header = copy.header?;
+        let no_memory = || Error::io("copy a frame of", self.name(), std::io::ErrorKind::OutOfMemory);
+        let bytes = copy.bytes.ok_or_else(no_memory)?;
+        let lease = Lease::Copy { attachment: Arc::clone(&self.attachment), bytes };
+        Ok(AnyFrame::new(lease, copy.seq, missed, header))
     }
 }
 
@@ -306,7 +316,8 @@ impl Drop for AnySubscriber {
 struct Copied {
     seq: u64,
     header: Result<FrameHeader>,
-    words: Box<[u64]>,
+    /// `None` if there was no memory for it.
+    bytes: Option<AlignedBytes>,
 }
 
 /// The frames of a stream, one after the other. Made by [`AnySubscriber::frames`].

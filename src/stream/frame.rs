@@ -4,8 +4,9 @@ use crate::attachment::Attachment;
 use crate::dtype::DType;
 use crate::element::Element;
 use crate::guard::{self, Pin};
-use crate::segment::FrameHeader;
+use crate::segment::{FrameHeader, Segment};
 use crate::shape::{self, Order};
+use crate::sys::copy::AlignedBytes;
 use crate::sys::futex;
 use ndarray::{ArrayView, Dimension, IxDyn};
 use std::fmt;
@@ -22,7 +23,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// A child of fork must not read a frame that it inherited: the pin is its parent's, and may go at any time. See
 /// [`is_inherited`](Self::is_inherited).
 pub struct AnyFrame {
-    attachment: Arc<Attachment>,
     lease: Lease,
     sequence: u64,
     missed: u64,
@@ -35,33 +35,36 @@ pub(super) enum Lease {
     /// They stand in their slot.
     Pin(Pin),
     /// They are ours.
-    Copy(Box<[u64]>),
+    Copy { attachment: Arc<Attachment>, bytes: AlignedBytes },
 }
 
 impl AnyFrame {
-    pub(super) fn new(
-        attachment: Arc<Attachment>,
-        lease: Lease,
-        sequence: u64,
-        missed: u64,
-        header: FrameHeader,
-    ) -> Self {
-        Self { attachment, lease, sequence, missed, header }
+    #[inline]
+    pub(super) fn new(lease: Lease, sequence: u64, missed: u64, header: FrameHeader) -> Self {
+        Self { lease, sequence, missed, header }
+    }
+
+    #[inline]
+    fn segment(&self) -> &Segment {
+        match &self.lease {
+            Lease::Pin(pin) => pin.segment(),
+            Lease::Copy { attachment, .. } => attachment.segment(),
+        }
     }
 
     /// The items' dtype.
     pub fn dtype(&self) -> &DType {
-        &self.attachment.segment().form().dtype
+        &self.segment().form().dtype
     }
 
     /// This frame's shape. It has as many dimensions as the stream declares, and no more bytes.
     pub fn shape(&self) -> &[usize] {
-        self.header.shape.as_deref().unwrap_or(&self.attachment.segment().form().shape)
+        self.header.shape.as_deref().unwrap_or(&self.segment().form().shape)
     }
 
     /// How the items stand in memory.
     pub fn order(&self) -> Order {
-        self.attachment.segment().form().order
+        self.segment().form().order
     }
 
     /// The distance in bytes from one item to the next along each dimension.
@@ -74,7 +77,7 @@ impl AnyFrame {
     pub fn bytes(&self) -> &[u8] {
         let len = self.shape().iter().product::<usize>() * self.dtype().itemsize();
         match &self.lease {
-            Lease::Copy(words) => bytemuck::cast_slice(words).get(..len).unwrap_or_default(),
+            Lease::Copy { bytes, .. } => bytes.bytes().get(..len).unwrap_or_default(),
             Lease::Pin(pin) => pin.bytes(len),
         }
     }
@@ -120,19 +123,19 @@ impl AnyFrame {
 
     /// Whether the bytes are a private copy, as they are for a read-only subscriber.
     pub fn is_copy(&self) -> bool {
-        matches!(self.lease, Lease::Copy(_))
+        matches!(self.lease, Lease::Copy { .. })
     }
 
     /// Whether this process inherited the frame over fork, and so must not read it.
     pub fn is_inherited(&self) -> bool {
-        self.attachment.segment().is_inherited()
+        self.segment().is_inherited()
     }
 }
 
 impl fmt::Debug for AnyFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
-            .field("stream", &self.attachment.name())
+            .field("stream", &self.segment().name())
             .field("sequence", &self.sequence)
             .field("dtype", self.dtype())
             .field("shape", &self.shape())

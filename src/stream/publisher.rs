@@ -6,7 +6,7 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::guard;
-use crate::layout::{MAX_PARTICIPANTS, MAX_SLOTS, kind};
+use crate::layout::{LINE, MAX_PARTICIPANTS, MAX_SLOTS, kind};
 use crate::segment::{Form, Spec};
 use crate::shape::Order;
 use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IntoDimension, IxDyn};
@@ -231,7 +231,7 @@ impl<T, D> DerefMut for Loan<'_, T, D> {
 ///     .create("log", [16])?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PublisherBuilder<P> {
     directory: Option<Directory>,
     history: u32,
@@ -243,6 +243,13 @@ pub struct PublisherBuilder<P> {
     attributes: serde_json::Map<String, serde_json::Value>,
     backpressure: Backpressure,
     publisher: PhantomData<fn() -> P>,
+}
+
+// Derived, it would ask that the publisher can be cloned.
+impl<P> Clone for PublisherBuilder<P> {
+    fn clone(&self) -> Self {
+        Self { directory: self.directory.clone(), attributes: self.attributes.clone(), ..*self }
+    }
 }
 
 impl<P> PublisherBuilder<P> {
@@ -357,19 +364,16 @@ impl<P> PublisherBuilder<P> {
         AnyPublisher::create(&self.place()?, name, &creation, self.backpressure, first)
     }
 
-    fn attach_any(&self, name: &str) -> Result<AnyPublisher> {
-        AnyPublisher::attach(self.place()?.attach(name, Access::ReadWrite)?, self.backpressure)
+    fn attach_any(&self, name: &str, check: impl FnOnce(&Form) -> Result<()>) -> Result<AnyPublisher> {
+        AnyPublisher::attach(self.place()?.attach(name, Access::ReadWrite)?, self.backpressure, check)
     }
 
     fn open_any(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<AnyPublisher> {
+        let form = Form { kind: kind::STREAM, dtype: dtype.clone(), shape: shape.to_vec(), order: self.order };
         for _ in 0..TRIES {
-            match self.attach_any(name) {
+            match self.attach_any(name, |found| check_form(name, found, &form)) {
                 Err(Error::NotFound { .. }) => {}
-                found => {
-                    let form =
-                        Form { kind: kind::STREAM, dtype: dtype.clone(), shape: shape.to_vec(), order: self.order };
-                    return found.and_then(|publisher| check_form(publisher, &form));
-                }
+                found => return found,
             }
             match self.create_any(name, dtype.clone(), shape, None) {
                 Err(Error::AlreadyExists { .. }) => {}
@@ -380,16 +384,15 @@ impl<P> PublisherBuilder<P> {
     }
 }
 
-fn check_form(publisher: AnyPublisher, expected: &Form) -> Result<AnyPublisher> {
-    let found = publisher.form();
+fn check_form(name: &str, found: &Form, expected: &Form) -> Result<()> {
     let order_matters = expected.shape.len() > 1;
     let is_same = found.dtype == expected.dtype
         && found.shape == expected.shape
         && (found.order == expected.order || !order_matters);
     if is_same {
-        return Ok(publisher);
+        return Ok(());
     }
-    Err(Error::Mismatch { name: publisher.name().to_owned(), expected: expected.describe(), found: found.describe() })
+    Err(Error::Mismatch { name: name.to_owned(), expected: expected.describe(), found: found.describe() })
 }
 
 impl<T: Element, D: Dimension> PublisherBuilder<Publisher<T, D>> {
@@ -398,6 +401,7 @@ impl<T: Element, D: Dimension> PublisherBuilder<Publisher<T, D>> {
     /// # Errors
     /// As for [`Publisher::create`]; [`Error::InvalidArgument`] for options out of range.
     pub fn create(&self, name: &str, shape: impl IntoDimension<Dim = D>) -> Result<Publisher<T, D>> {
+        check_alignment::<T>()?;
         self.create_any(name, T::dtype(), shape.into_dimension().slice(), None).map(Publisher::new)
     }
 
@@ -411,6 +415,7 @@ impl<T: Element, D: Dimension> PublisherBuilder<Publisher<T, D>> {
             view.assign(first);
             Ok(())
         };
+        check_alignment::<T>()?;
         self.create_any(name, T::dtype(), first.shape(), Some(&fill)).map(Publisher::new)
     }
 
@@ -419,9 +424,7 @@ impl<T: Element, D: Dimension> PublisherBuilder<Publisher<T, D>> {
     /// # Errors
     /// As for [`Publisher::attach`].
     pub fn attach(&self, name: &str) -> Result<Publisher<T, D>> {
-        let any = self.attach_any(name)?;
-        check_item::<T, D>(any.form(), name)?;
-        Ok(Publisher::new(any))
+        self.attach_any(name, |form| check_item::<T, D>(form, name)).map(Publisher::new)
     }
 
     /// Takes the stream over or creates it.
@@ -429,6 +432,7 @@ impl<T: Element, D: Dimension> PublisherBuilder<Publisher<T, D>> {
     /// # Errors
     /// As for [`Publisher::open`].
     pub fn open(&self, name: &str, shape: impl IntoDimension<Dim = D>) -> Result<Publisher<T, D>> {
+        check_alignment::<T>()?;
         self.open_any(name, &T::dtype(), shape.into_dimension().slice()).map(Publisher::new)
     }
 }
@@ -447,7 +451,7 @@ impl PublisherBuilder<AnyPublisher> {
     /// # Errors
     /// As for [`Publisher::attach`].
     pub fn attach(&self, name: &str) -> Result<AnyPublisher> {
-        self.attach_any(name)
+        self.attach_any(name, |_| Ok(()))
     }
 
     /// Takes the stream over or creates it.
@@ -459,8 +463,18 @@ impl PublisherBuilder<AnyPublisher> {
     }
 }
 
+/// Refuses items that slots, which start on lines of 128 bytes, cannot be borrowed as.
+fn check_alignment<T: Element>() -> Result<()> {
+    if align_of::<T>() as u64 <= LINE {
+        return Ok(());
+    }
+    let reason = format!("its Rust type is aligned to {} bytes, expected at most {LINE}", align_of::<T>());
+    Err(Error::UnsupportedDtype { dtype: T::dtype().to_string(), reason })
+}
+
 /// Refuses a handle to an array that is not one of `T` with the dimensions of `D`.
 pub(super) fn check_item<T: Element, D: Dimension>(form: &Form, name: &str) -> Result<()> {
+    check_alignment::<T>()?;
     if form.dtype == T::dtype() && guard::fits::<D>(form.shape.len()) {
         return Ok(());
     }

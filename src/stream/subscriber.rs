@@ -1,11 +1,13 @@
 //! The reading side of a stream.
 
 use super::any_subscriber::{AnyFrames, AnySubscriber};
+use super::check_is_stream;
 use super::frame::{AnyFrame, Frame};
 use super::publisher::check_item;
 use crate::directory::{Access, Directory};
 use crate::element::Element;
 use crate::error::Result;
+use crate::segment::Form;
 use ndarray::{Dimension, IxDyn};
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
@@ -169,7 +171,7 @@ impl<T: Element, D: Dimension> FusedIterator for Frames<'_, T, D> {}
 /// let mut log = Subscriber::<u8>::builder().lossless().wait(Duration::from_secs(10)).attach("camera")?;
 /// # Ok::<(), sharray::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SubscriberBuilder<S> {
     directory: Option<Directory>,
     is_lossless: bool,
@@ -177,6 +179,13 @@ pub struct SubscriberBuilder<S> {
     access: Access,
     wait: Option<Duration>,
     subscriber: PhantomData<fn() -> S>,
+}
+
+// Derived, it would ask that the subscriber can be cloned.
+impl<S> Clone for SubscriberBuilder<S> {
+    fn clone(&self) -> Self {
+        Self { directory: self.directory.clone(), ..*self }
+    }
 }
 
 impl<S> SubscriberBuilder<S> {
@@ -228,9 +237,11 @@ impl<S> SubscriberBuilder<S> {
         self
     }
 
-    fn attach_any(&self, name: &str) -> Result<AnySubscriber> {
+    fn attach_any(&self, name: &str, check: impl FnOnce(&Form) -> Result<()>) -> Result<AnySubscriber> {
         let place = self.directory.clone().map_or_else(Directory::default_place, Ok)?;
         let attachment = place.attach_within(name, self.access, self.wait)?;
+        check_is_stream(attachment.segment())?;
+        check(attachment.segment().form())?;
         AnySubscriber::join(attachment, self.is_lossless, self.from_oldest)
     }
 }
@@ -244,8 +255,7 @@ impl<T: Element, D: Dimension> SubscriberBuilder<Subscriber<T, D>> {
     /// [`NeedsRecovery`](crate::Error::NeedsRecovery) for a read-only one on a file that nobody used since the machine
     /// started.
     pub fn attach(&self, name: &str) -> Result<Subscriber<T, D>> {
-        let any = self.attach_any(name)?;
-        check_item::<T, D>(any.form(), name)?;
+        let any = self.attach_any(name, |form| check_item::<T, D>(form, name))?;
         Ok(Subscriber { any, item: PhantomData })
     }
 }
@@ -256,6 +266,6 @@ impl SubscriberBuilder<AnySubscriber> {
     /// # Errors
     /// As for the typed subscriber, but for `Mismatch` of dtype and dimensions.
     pub fn attach(&self, name: &str) -> Result<AnySubscriber> {
-        self.attach_any(name)
+        self.attach_any(name, |_| Ok(()))
     }
 }

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat, openat2, posix_fallocate};
-use nix::sys::stat::{Mode, fchmod, mkdirat};
+use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::fs::File;
 use std::io;
@@ -25,6 +25,7 @@ pub(crate) fn open_beneath(dir: impl AsFd, path: &str, writable: bool) -> nix::R
 
 /// Opens the folder `path` below `dir`.
 pub(crate) fn open_folder_beneath(dir: impl AsFd, path: &str) -> nix::Result<OwnedFd> {
+    step!();
     beneath(dir, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
 }
 
@@ -129,7 +130,13 @@ pub(crate) fn remove(dir: impl AsFd, path: &str) -> nix::Result<()> {
 
 /// Removes a folder if nothing is in it.
 pub(crate) fn remove_folder(dir: impl AsFd, path: &str) -> nix::Result<()> {
+    step!();
     unlinkat(dir, path, UnlinkatFlags::RemoveDir)
+}
+
+/// Whether an open folder has no name any more.
+pub(crate) fn is_removed(dir: impl AsFd) -> bool {
+    fstat(dir).is_ok_and(|stat| stat.st_nlink == 0)
 }
 
 /// Whether the file lives in memory alone, so that no sync can make it more durable.

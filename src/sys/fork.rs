@@ -14,8 +14,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Which process of a chain of forks this is; never zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch(u32);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epoch {
+    number: u32,
+    word: &'static AtomicU32,
+}
 
 /// The number of epochs that this process and those it was forked from have begun.
 static EPOCHS: AtomicU32 = AtomicU32::new(0);
@@ -29,12 +32,13 @@ impl Epoch {
             let new = EPOCHS.fetch_add(1, Relaxed) + 1;
             epoch = word.compare_exchange(0, new, Relaxed, Relaxed).map_or_else(|now| now, |_| new);
         }
-        Ok(Self(epoch))
+        Ok(Self { number: epoch, word })
     }
 
     /// Whether what was made in this epoch belongs to a parent of this process. One load.
+    #[inline]
     pub(crate) fn is_over(self) -> bool {
-        wiped_at_fork().map_or(true, |word| word.load(Relaxed) != self.0)
+        self.word.load(Relaxed) != self.number
     }
 }
 

@@ -1,4 +1,5 @@
-"""Compares .npy preambles with NumPy's: `check FOLDER` reads ours, `write FOLDER` makes NumPy's."""
+"""Compares our files with NumPy's: `check FOLDER` reads our .npy preambles, `write FOLDER` makes NumPy's, and
+`open FOLDER` reads whole files of ours with NumPy alone."""
 
 import ast
 import random
@@ -32,15 +33,7 @@ def check(folder):
         assert told_shape == array.shape, line
         assert nslots == 1 or end == path.stat().st_size, line
 
-        for slot in range(nslots):
-            if nslots == 1:
-                frame = array
-            elif array.dtype.names == ("frame",) and array.shape == (nslots,) and array.dtype != dtype:
-                frame = array["frame"][slot, ...]
-                frame = frame.T if fortran else frame
-            else:
-                frame = array[..., slot] if fortran else array[slot, ...]
-            frame = np.asarray(frame, dtype=dtype)
+        for slot, frame in enumerate(frames(array, dtype, nslots, fortran)):
             assert frame.shape == shape and frame.dtype == dtype, (line, frame.dtype, frame.shape)
             found = frame.tobytes("F" if fortran else "C")
             if not has_padding(dtype):
@@ -50,6 +43,60 @@ def check(folder):
             named = ast.literal_eval(attribute) if attribute.startswith("[") else attribute
             named = npy.descr_to_dtype(named)
             assert named.itemsize == dtype.itemsize and named != dtype, line
+
+
+def frames(array, dtype, nslots, fortran):
+    """The arrays of all slots, as docs/format.md says where they are."""
+    for slot in range(nslots):
+        if nslots == 1:
+            frame = array
+        elif array.dtype.names == ("frame",) and array.shape == (nslots,) and array.dtype != dtype:
+            frame = array["frame"][slot, ...]
+            frame = frame.T if fortran else frame
+        else:
+            frame = array[..., slot] if fortran else array[slot, ...]
+        yield np.asarray(frame, dtype=dtype)
+
+
+def open_files(folder):
+    """Opens each file as docs/format.md says, in both ways, and compares every element of every slot.
+
+    The elements of a slot are `base + index`, `index` counted in C order whatever the order in memory is; bases are
+    multiples of 1000, one for each slot. `None` for files whose bytes are compared instead.
+    """
+    for line in (folder / "cases").read_text().splitlines():
+        path, npy_offset, data_offset, descr, fortran, shape, nslots, stride, bases = ast.literal_eval(line)
+        dtype, shape = npy.descr_to_dtype(descr), tuple(shape)
+        with open(path, "rb") as file:
+            file.seek(npy_offset)
+            array = np.load(file)
+        order = "F" if fortran else "C"
+        mapped = np.memmap(path, dtype=array.dtype, mode="r", offset=data_offset, shape=array.shape, order=order)
+        payload = Path(path).read_bytes()[data_offset:]
+        assert len(payload) == nslots * stride, line
+        found = []
+        for frame, twin in zip(frames(array, dtype, nslots, fortran), frames(mapped, dtype, nslots, fortran), strict=True):
+            assert frame.shape == twin.shape == shape and frame.dtype == twin.dtype == dtype, (line, frame.dtype)
+            assert frame.tobytes(order) == twin.tobytes(order), line
+            if bases is None:
+                slot = len(found)
+                size = frame.size * dtype.itemsize
+                if not has_padding(dtype):
+                    assert frame.tobytes(order) == payload[slot * stride : slot * stride + size], line
+                found.append(slot)
+                continue
+            if not frame.size:
+                continue
+            index = np.arange(frame.size).reshape(shape)
+            values = [frame] if dtype.names is None else [frame[name] for name in dtype.names if name != "_spare"]
+            base = int(values[0].flat[0].real)
+            for nth, value in enumerate(values):
+                value = value.reshape(*shape, -1)
+                for part in range(value.shape[-1]):
+                    assert (value[..., part] == base + index + 100 * nth + 10 * part).all(), (line, frame)
+            found.append(base)
+        if bases is not None and np.prod(shape):
+            assert sorted(found) == sorted(bases), (line, found)
 
 
 def has_padding(dtype):
@@ -105,4 +152,4 @@ def write(folder):
 
 
 if __name__ == "__main__":
-    {"check": check, "write": write}[sys.argv[1]](Path(sys.argv[2]))
+    {"check": check, "write": write, "open": open_files}[sys.argv[1]](Path(sys.argv[2]))
