@@ -240,6 +240,7 @@ fn attaching_can_be_cut_off_at_any_point() {
             seen.store(newcomer.doomed(accesses, || _ = participant::attach(&newcomer)), Relaxed);
             newcomer.die();
             participant::recover_dead(&survivor.world, survivor.me).expect("the records are sound");
+            assert!(is_clean(&world, 1), "a dead newcomer is left in the records");
             let next = Process { world: world.other(2), me: attach_at(&world.other(2), 1) };
             assert!(is_here(&next));
             participant::detach(&next.world, next.me).expect("the record is sound");

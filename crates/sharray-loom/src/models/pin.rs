@@ -5,7 +5,7 @@
 //! of what the other stores; if both loads could miss the other's store, the frame would change under the reader's
 //! eyes. A copy without a lease may race, so it must notice afterwards.
 
-use super::{Process, explore, stream};
+use super::{Process, explore, explore_with, stream};
 use crate::protocol::World;
 use crate::protocol::participant;
 use crate::protocol::word::Word;
@@ -108,7 +108,7 @@ fn a_frame_comes_with_its_bytes() {
 /// A process attaches and pins while the producer looks through the records: it is seen, or it sees.
 #[test]
 fn who_attaches_and_pins_is_seen() {
-    explore(&["lapped", "pinned"], |outcomes| {
+    explore_with(Some(5), &["lapped", "pinned"], |outcomes| {
         let world = LoomWorld::new(TIGHT);
         let writer = Process::attach(&world, 0);
         let mut producer = writer.claim();

@@ -15,24 +15,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// How often `wait` checks before it sleeps, from its own source.
-fn spins() -> u32 {
-    let source = include_str!("../../../../src/protocol/notify.rs");
-    let (_, rest) = source.split_once("const SPINS: u32 = ").expect("notify.rs has its spins");
-    rest.split(';').next().and_then(|n| n.parse().ok()).expect("a number")
-}
-
-/// Waits until `check` has an answer. The checks before the first sleep see nothing: they are a shortcut that would
-/// only multiply the executions.
+/// Waits until `check` has an answer.
 fn wait<R>(world: &LoomWorld, word: &<LoomWorld as World>::U32, mut check: impl FnMut() -> Option<R>) -> R {
-    let mut spins = spins();
-    let check = |_| {
-        if spins > 0 {
-            spins -= 1;
-            return ControlFlow::Continue(());
-        }
-        check().map_or(ControlFlow::Continue(()), ControlFlow::Break)
-    };
+    let check = |_| check().map_or(ControlFlow::Continue(()), ControlFlow::Break);
     notify::wait(world, word, u64::MAX, Slices::NEWS, check).expect("the wait has no end but its answer")
 }
 

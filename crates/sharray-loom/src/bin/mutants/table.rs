@@ -330,7 +330,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "register-bit-not-seqcst",
         file: "participant.rs",
-        edits: &[(".fetch_or(1 << (index % 64), SeqCst);", ".fetch_or(1 << (index % 64), Release);")],
+        edits: &[(".fetch_or(bit(index), SeqCst);", ".fetch_or(bit(index), Release);")],
         why: "the scan may pass over a newcomer that sees the old version",
         expect: Expect::Caught(&["pin::who_attaches_and_pins_is_seen"]),
     },
@@ -344,7 +344,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "register-without-bit",
         file: "participant.rs",
-        edits: &[("    world.occupied(index / 64).fetch_or(1 << (index % 64), SeqCst);\n", "")],
+        edits: &[("    world.occupied(index / 64).fetch_or(bit(index), SeqCst);\n", "")],
         why: "the scans pass over the newcomer",
         expect: Expect::Caught(&["pin::who_attaches_and_pins_is_seen"]),
     },
@@ -352,8 +352,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "live-before-bit",
         file: "participant.rs",
         edits: &[(
-            "    world.occupied(index / 64).fetch_or(1 << (index % 64), SeqCst);\n    record.state.store(generation << 8 | LIVE, Release);\n",
-            "    record.state.store(generation << 8 | LIVE, Release);\n    world.occupied(index / 64).fetch_or(1 << (index % 64), SeqCst);\n",
+            "    world.occupied(index / 64).fetch_or(bit(index), SeqCst);\n    record.state.store(generation << 8 | LIVE, Release);\n",
+            "    record.state.store(generation << 8 | LIVE, Release);\n    world.occupied(index / 64).fetch_or(bit(index), SeqCst);\n",
         )],
         why: "nobody pins before both are done, and the lock of a record finds a LIVE one without a bit",
         expect: Expect::Spared(&[
@@ -385,6 +385,16 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         expect: Expect::Caught(&["life::two_attach_over_one_corpse"]),
     },
     Mutant {
+        name: "recover-leaves-the-bit",
+        file: "participant.rs",
+        edits: &[(
+            "        world.occupied(index / 64).fetch_and(!bit(index), SeqCst);\n        return Ok(());",
+            "        return Ok(());",
+        )],
+        why: "who died on the way in is listed until somebody attaches in the same record",
+        expect: Expect::Caught(&["life::attaching_can_be_cut_off_at_any_point"]),
+    },
+    Mutant {
         name: "recover-frees-first",
         file: "participant.rs",
         edits: &[(
@@ -408,8 +418,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "free-state-before-bit",
         file: "participant.rs",
         edits: &[(
-            "    world.occupied(index / 64).fetch_and(!(1 << (index % 64)), SeqCst);\n    let generation = record.state.load(Relaxed) & !KIND;\n    record.state.store(generation, Release);\n",
-            "    let generation = record.state.load(Relaxed) & !KIND;\n    record.state.store(generation, Release);\n    world.occupied(index / 64).fetch_and(!(1 << (index % 64)), SeqCst);\n",
+            "    world.occupied(index / 64).fetch_and(!bit(index), SeqCst);\n    let generation = record.state.load(Relaxed) & !KIND;\n    record.state.store(generation, Release);\n",
+            "    let generation = record.state.load(Relaxed) & !KIND;\n    record.state.store(generation, Release);\n    world.occupied(index / 64).fetch_and(!bit(index), SeqCst);\n",
         )],
         why: "a free record with a bit has nothing that a scan could find, and its lock can be had",
         expect: Expect::Spared(&[
@@ -555,7 +565,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "takeover-forgets-the-ring",
         file: "producer.rs",
-        edits: &[(".filter(|slot| !ring.contains(&Some(*slot)))", ".filter(|_| true)")],
+        edits: &[(".filter(|slot| !is_in_ring[*slot as usize])", ".filter(|_| true)")],
         why: "the successor overwrites a frame that is in the ring",
         expect: Expect::Caught(&["role::a_publish_is_finished_or_never_was"]),
     },
