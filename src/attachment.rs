@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::layout::{LOCK_TRIALS, PINS};
 use crate::protocol::consumer;
 use crate::protocol::participant::{self, Participant};
+use crate::protocol::word::Word;
 use crate::protocol::{Fault, World};
 use crate::segment::Segment;
 use crate::sys::byte_lock::{self, Mode};
@@ -18,6 +19,9 @@ use std::time::Duration;
 
 /// How long a lock whose owner was closed may live on before the file system is to blame.
 const PATIENCE_NS: u64 = 2_000_000_000;
+
+/// How long a process holds all slots before it is told that it waits for itself.
+const STUCK_NS: u64 = 1_000_000_000;
 
 /// A segment with a record of its own, or, read-only, without one. Dropping it detaches.
 #[derive(Debug)]
@@ -107,8 +111,7 @@ impl Attachment {
     pub(crate) fn holders(&self, fault: Fault) -> Vec<process::Process> {
         let mut holders = Vec::new();
         participant::scan(&self.segment, |index, record| {
-            let pins = fault == Fault::AllPinned
-                && record.pins.iter().any(|pin| crate::protocol::word::Word::load(pin, Relaxed) != 0);
+            let pins = fault == Fault::AllPinned && record.pins.iter().any(|pin| Word::load(pin, Relaxed) != 0);
             let process = self.segment.process(index);
             if (pins || fault == Fault::Behind(index)) && !holders.contains(&process) {
                 holders.push(process);
@@ -118,16 +121,31 @@ impl Attachment {
     }
 }
 
-/// Whether this process itself, through this attach or others, pins all of these slots.
-pub(crate) fn holds_all(segment: &Segment, slots: &[u32]) -> bool {
-    let this = process::current();
-    let mut own = Vec::new();
-    participant::scan(segment, |index, record| {
-        if segment.process(index) == this {
-            own.extend(record.pins.iter().map(|pin| crate::protocol::word::Word::load(pin, Relaxed)));
+/// The slots that this process itself pins, through whatever attach, and since when these.
+#[derive(Debug, Default)]
+pub(crate) struct OwnPins {
+    pins: Vec<u32>,
+    since_ns: u64,
+}
+
+impl OwnPins {
+    /// Whether this process has pinned all of `slots` for a while without letting go of any. Another thread may be about
+    /// to; one that waits for itself never will.
+    pub(crate) fn are_stuck(&mut self, segment: &Segment, slots: &[u32]) -> bool {
+        let this = process::current();
+        let mut pins = Vec::new();
+        participant::scan(segment, |index, record| {
+            if segment.process(index) == this {
+                pins.extend(record.pins.iter().map(|pin| Word::load(pin, Relaxed)));
+            }
+        });
+        let now_ns = segment.now_ns();
+        if pins != self.pins {
+            *self = Self { pins, since_ns: now_ns };
         }
-    });
-    !slots.is_empty() && slots.iter().all(|slot| own.contains(&(slot + 1)))
+        let holds_all = !slots.is_empty() && slots.iter().all(|slot| self.pins.contains(&(slot + 1)));
+        holds_all && now_ns - self.since_ns >= STUCK_NS
+    }
 }
 
 fn explain(segment: &Segment, fault: Fault) -> Error {
@@ -172,7 +190,8 @@ fn try_locks_of_filesystem(segment: &Segment) -> Result<()> {
     let chance = getrandom::u64().map_err(|error| io(std::io::Error::other(error)))?;
     let byte = LOCK_TRIALS + i64::try_from(chance >> 4).unwrap_or(0);
     let reopen = || file::reopen(segment.lock_file(), segment.is_writable()).map_err(io);
-    let (owner, closed, witness) = (LockFile::new(reopen()?).map_err(io)?, reopen()?, reopen()?);
+    let owner = LockFile::open(|| file::reopen(segment.lock_file(), segment.is_writable())).map_err(io)?;
+    let (closed, witness) = (reopen()?, reopen()?);
     let refuse = |reason| Err(Error::UnsupportedFilesystem { path: name.into(), reason });
     if !byte_lock::try_lock(owner.file(), byte, mode).map_err(io)? {
         return refuse("a byte that nobody has cannot be locked");

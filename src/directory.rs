@@ -146,9 +146,13 @@ impl Directory {
         let name = Name::parse(name)?;
         // An early look saves the work of building what cannot be named; linking decides.
         self.check_free(&name)?;
+        self.build(&name, creation, fill).inspect_err(|_| self.remove_empty_parents(&name))
+    }
+
+    fn build<R>(&self, name: &Name, creation: &Creation<'_>, fill: impl FnOnce(Attachment) -> Result<R>) -> Result<R> {
         let mode = creation.permissions;
         let folder = self.0.path.join(name.parent());
-        let (parent, file) = self.make_file(&name, &folder, mode)?;
+        let (parent, file) = self.make_file(name, &folder, mode)?;
         // Tells a collector of garbage that somebody is at work on a file with a temporary name.
         byte_lock::try_lock(file.file(), LOCK_NAME, Mode::Exclusive)
             .map_err(|error| Error::io("lock a file in", &folder, error))?;
@@ -163,7 +167,7 @@ impl Directory {
         if on_disk {
             file.file().sync_all().map_err(|error| Error::io("sync", &folder, error))?;
         }
-        let parent = self.link(&name, &file, parent, mode)?;
+        let parent = self.link(name, &file, parent, mode)?;
         // Dropping the file would not do: the mapping was made through it and keeps its lock.
         byte_lock::unlock(file.file(), LOCK_NAME).map_err(|error| Error::io("unlock a file in", &folder, error))?;
         if on_disk {
@@ -255,7 +259,12 @@ impl Directory {
         for folder in name.parents() {
             let leaf = folder.rsplit('/').next().unwrap_or(folder);
             match file::make_folder(&above, leaf, mode) {
-                Ok(()) | Err(Errno::EEXIST) => above = file::open_folder_beneath(&above, leaf)?,
+                Ok(()) => {
+                    above = file::open_folder_beneath(&above, leaf)?;
+                    // As the file itself, whatever the umask is.
+                    file::set_mode(&above, mode)?;
+                }
+                Err(Errno::EEXIST) => above = file::open_folder_beneath(&above, leaf)?,
                 Err(errno) => return Err(errno),
             }
         }
@@ -350,18 +359,33 @@ impl Directory {
         }
         let Some(_agreed) = agree(file) else { return Ok(false) };
         match Segment::open(name.as_str(), file, true) {
-            Ok(segment) => retire(&segment),
+            Ok(segment) => {
+                retire(&segment);
+                // Where the folder may not be written the name stays, and so must the array.
+                self.remove_name(name).inspect_err(|_| Word::store(segment.retired(), 0, Release))?;
+            }
             // What cannot be attached has nobody to tell.
-            Err(Error::Corrupt { .. } | Error::Truncated { .. }) => {}
+            Err(Error::Corrupt { .. } | Error::Truncated { .. }) => self.remove_name(name)?,
             Err(error) => return Err(error),
         }
-        file::remove(&self.0.fd, name.as_str()).map_err(|errno| self.explain(name, errno))?;
+        self.remove_empty_parents(name);
+        Ok(true)
+    }
+
+    /// Takes the name away, if nobody else has yet.
+    fn remove_name(&self, name: &Name) -> Result<()> {
+        match file::remove(&self.0.fd, name.as_str()) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(Error::io("remove", self.0.path.join(name.as_str()), errno)),
+        }
+    }
+
+    fn remove_empty_parents(&self, name: &Name) {
         for folder in name.parents().rev() {
             if file::remove_folder(&self.0.fd, folder).is_err() {
                 break;
             }
         }
-        Ok(true)
     }
 
     /// The same for a file that is not attached. Says whether it is retired.

@@ -188,7 +188,7 @@ pub enum Error {
         missed: u64,
     },
     /// Every slot is pinned, or a lossless subscriber has not read on.
-    #[error("no free slot in stream {name:?}: of {slots} slots the free ones are held by processes {holders:?}")]
+    #[error("no free slot in stream {name:?} of {slots} slots: it has to wait for processes {holders:?}")]
     NoFreeSlot {
         /// The stream.
         name: String,
@@ -214,7 +214,7 @@ pub enum Error {
         limit: u32,
     },
     /// Waiting would be waiting for oneself.
-    #[error("waiting on array {name:?} would never end: {reason}")]
+    #[error("waiting on array {name:?} is waiting for oneself: {reason}")]
     WouldDeadlock {
         /// The array.
         name: String,

@@ -33,6 +33,9 @@ use std::sync::atomic::Ordering::{self, Relaxed};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Mutex, OnceLock};
 
+/// A mebibyte: how much is copied before looking whether the frame is still there.
+const PART_WORDS: usize = 1 << 17;
+
 /// The words of a slot's header before the frame's shape.
 const SLOT_WORDS: usize = size_of::<SlotHeader>() / 8;
 
@@ -165,7 +168,7 @@ impl Segment {
         let (identity, form, attributes) = read_header(name, file)?;
         // Checked against the file's own length, which fits.
         let mapping = Mapping::new(file, identity.file_len as usize, writable).map_err(io("map"))?;
-        let locks = file::reopen(file, writable).and_then(LockFile::new).map_err(io("open a second time"))?;
+        let locks = LockFile::open(|| file::reopen(file, writable)).map_err(io("open a second time"))?;
         let epoch = Epoch::current().map_err(io("watch for forks of the process that uses"))?;
         let size_bytes = form.size_bytes()? as u64;
         let (recovering, own) = (Mutex::new(()), OnceLock::new());
@@ -276,14 +279,22 @@ impl Segment {
         self.mapping.range(self.identity.data_off + slot * self.identity.slot_stride, self.size_bytes)
     }
 
-    /// Copies `len` bytes of a slot's payload without a lease; what arrives may be torn. `None` if there is no such
+    /// Copies `len` bytes of a slot's payload without a lease; what arrives may be torn. Gives up between parts when
+    /// `is_there` says that the frame has gone. `None` if there is no such
     /// slot, or not so much memory: a hostile file can have more than the machine.
-    pub(crate) fn copy_payload(&self, slot: u32, len: u64) -> Option<AlignedBytes> {
+    pub(crate) fn copy_payload(&self, slot: u32, len: u64, is_there: &dyn Fn() -> bool) -> Option<AlignedBytes> {
         let source = self.payload(slot).filter(|_| len <= self.size_bytes)?;
         let mut copy = AlignedBytes::zeroed(len)?;
-        // SAFETY: `payload` checked that the whole frame is inside the mapping; slots start at multiples of 128 bytes,
-        // so reading up to the next multiple of 8 stays inside the slot's stride or the last page of the file.
-        unsafe { copy_words(source.cast_const().cast(), copy.words_mut(len)) };
+        for (part, words) in copy.words_mut(len).chunks_mut(PART_WORDS).enumerate() {
+            if !is_there() {
+                break;
+            }
+            let source = source.wrapping_add(part * PART_WORDS * size_of::<u64>());
+            // SAFETY: `payload` checked that the whole frame is inside the mapping, and this is a part of it; slots start
+            // at multiples of 128 bytes, so reading up to the next multiple of 8 stays inside the slot's stride or the
+            // last page of the file.
+            unsafe { copy_words(source.cast_const().cast(), words) };
+        }
         Some(copy)
     }
 

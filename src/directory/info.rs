@@ -67,7 +67,7 @@ pub struct Info {
     pub file_len: u64,
     /// How many slots it has.
     pub slots: u32,
-    /// How many frames of a stream stay readable.
+    /// How many of the newest frames a stream names.
     pub history: u32,
     /// The newest frame of a stream; zero before the first.
     pub sequence: u64,

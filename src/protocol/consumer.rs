@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 /// How often a reader starts again before the stream must be deemed broken: each time, the producer overtook it.
 const TRIES: u32 = 1 << 20;
+/// Frames that a lossy reader may lose in a row before its caller looks at the clock.
+const CHASES: u32 = 8;
 const RUNS_AWAY: Fault = Fault::Corrupt("its sequence runs away from its readers");
 
 const BAD_SLOT: Fault = Fault::Corrupt("a word names a slot that cannot be");
@@ -123,7 +125,7 @@ pub(crate) struct Lossy {
 
 impl Lossy {
     /// Tries the frames from the next one on with `get`, until one can be had; `None` if all that are published were
-    /// tried.
+    /// tried, or if the producer was faster some times in a row.
     ///
     /// A frame that could not be had is lost for good: it is counted, and never tried again.
     pub(crate) fn advance<W: World, R>(
@@ -131,9 +133,9 @@ impl Lossy {
         world: &W,
         mut get: impl FnMut(u64) -> Result<Option<R>>,
     ) -> Result<Option<R>> {
-        loop {
+        for _ in 0..CHASES {
             let Some(head) = newest(world).filter(|head| head.seq >= self.next) else {
-                return Ok(None);
+                break;
             };
             let safe = oldest_safe(world, head.seq).max(self.next);
             self.missed += safe - self.next;
@@ -143,6 +145,7 @@ impl Lossy {
             }
             self.missed += 1;
         }
+        Ok(None)
     }
 }
 
@@ -219,12 +222,17 @@ impl Lossless {
 
 /// Copies frame `seq` out of the ring without a lease; `None` if it left the ring before the copy was done.
 ///
-/// For attachments that may not write, so cannot pin. `copy` must read the slot through atomics only: it may race.
+/// For attachments that may not write, so cannot pin. `copy` gets the slot, and may ask meanwhile whether going on is
+/// of any use. It must read the slot through atomics only: it may race.
 ///
 /// # Ordering
 /// Relaxed loads with fences, as in [`newest`]. The first fence meets the release store of `ver` in `Producer::publish`. The second orders the copy before the second
 /// look at `ver`, and meets the producer's store of the odd version, which comes before its first new byte.
-pub(crate) fn copy_at<W: World, R>(world: &W, seq: u64, copy: impl FnOnce(u32) -> R) -> Result<Option<R>> {
+pub(crate) fn copy_at<W: World, R>(
+    world: &W,
+    seq: u64,
+    copy: impl FnOnce(u32, &dyn Fn() -> bool) -> R,
+) -> Result<Option<R>> {
     let frame = Descriptor::from_bits(world.desc(seq).load(Relaxed));
     if frame.seq != seq {
         return Ok(None);
@@ -234,7 +242,7 @@ pub(crate) fn copy_at<W: World, R>(world: &W, seq: u64, copy: impl FnOnce(u32) -
         return Ok(None);
     }
     W::fence(Acquire);
-    let copied = copy(frame.slot);
+    let copied = copy(frame.slot, &|| ver.load(Relaxed) == complete(seq));
     W::fence(Acquire);
     Ok((ver.load(Relaxed) == complete(seq)).then_some(copied))
 }

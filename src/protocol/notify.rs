@@ -73,7 +73,8 @@ pub(crate) fn wait<W: World, R>(
         if let ControlFlow::Break(answer) = check(false) {
             return Some(answer);
         }
-        if until_ns == 0 {
+        // A look may be long: it may have copied a large frame in vain.
+        if world.now_ns() >= until_ns {
             return None;
         }
         looks += 1;
@@ -91,10 +92,11 @@ pub(crate) fn wait<W: World, R>(
         if now_ns >= until_ns {
             return None;
         }
-        let slice_end_ns = now_ns.saturating_add(slice_ns);
+        // A wait that is shorter than a slice looks around at its end as well.
+        let slice_end_ns = now_ns.saturating_add(slice_ns).min(until_ns);
         let expected = if slices.arms { arm::<W>(word, seen) } else { Some(seen) };
         if let Some(expected) = expected {
-            world.sleep(word, expected, slice_end_ns.min(until_ns));
+            world.sleep(word, expected, slice_end_ns);
         }
         look_around = world.now_ns() >= slice_end_ns;
         if look_around {

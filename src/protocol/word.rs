@@ -83,7 +83,7 @@ pub(crate) trait World {
 
     fn participants(&self) -> u32;
     fn slots(&self) -> u32;
-    /// How many of the newest frames stay readable.
+    /// How many of the newest frames the ring names.
     fn ring_len(&self) -> u64;
 
     fn prod(&self) -> &Self::U32;

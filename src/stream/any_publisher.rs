@@ -2,7 +2,7 @@
 
 use super::publisher::{Backpressure, PublisherBuilder};
 use super::{check_is_stream, deadline_ns};
-use crate::attachment::{Attachment, holds_all};
+use crate::attachment::{Attachment, OwnPins};
 use crate::directory::{Creation, Directory};
 use crate::dtype::DType;
 use crate::element::Element;
@@ -158,6 +158,7 @@ impl AnyPublisher {
         let me = attachment.writer()?;
         let evict = *backpressure == Backpressure::Evict;
         let last = Cell::new(Fault::AllPinned);
+        let mut own = OwnPins::default();
         let mut attempt = |look: bool| {
             let recovered = if look { participant::recover_dead(segment, me) } else { Ok(()) };
             if let Err(fault) = recovered {
@@ -165,9 +166,8 @@ impl AnyPublisher {
             }
             match producer.loan(segment, evict) {
                 Ok(slot) => ControlFlow::Break(Ok(slot)),
-                // Not who holds something, but what is missing: others may let go at any moment.
-                Err(Fault::AllPinned) if look && timeout.is_none() && holds_all(segment, producer.candidates()) => {
-                    let reason = "this process itself holds the frames in all slots";
+                Err(Fault::AllPinned) if look && timeout.is_none() && own.are_stuck(segment, producer.candidates()) => {
+                    let reason = "for a second this process has held the frames in all slots";
                     ControlFlow::Break(Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason }))
                 }
                 Err(fault @ (Fault::AllPinned | Fault::Behind(_))) => {
@@ -272,7 +272,8 @@ impl AnyLoan<'_> {
     /// Says when the frame was acquired: what [`Frame::time`](crate::AnyFrame::time) answers. Times before 1970 are 1970.
     pub fn set_time(&mut self, time: SystemTime) {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.header.acquired_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+        // Zero says that nothing was said.
+        self.header.acquired_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).max(1);
     }
 
     /// Attaches two numbers to the frame: a position, an exposure, an index; their meaning is the caller's.

@@ -10,7 +10,7 @@ use crate::guard::Pin;
 use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::consumer::{self, Lossless, Lossy};
 use crate::protocol::notify::{self, Slices};
-use crate::protocol::participant::{self, Participant};
+use crate::protocol::participant::{self, Participant, Tag};
 use crate::protocol::producer::{self, State};
 use crate::protocol::{self, World as _};
 use crate::segment::{Form, FrameHeader, Segment};
@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// How often an onlooker tries to copy the newest frame before a producer that laps it each time.
-const COPIES: u32 = 1000;
+const COPIES: u32 = 100;
 
 /// A reader of a stream whose dtype is known at run time. See [`Subscriber`](crate::Subscriber).
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct AnySubscriber {
     mode: Mode,
     /// The end of the stream, or its producer's death, was said: what comes next is a successor.
     end_was_said: bool,
+    /// The dead producer of whom that was said, where its tag is still in the role's word: an onlooker cannot take it out.
+    buried: Option<Tag>,
 }
 
 /// How the frames are gone through.
@@ -65,7 +67,7 @@ impl AnySubscriber {
             Some(me) => Mode::Lossy(me, lossy),
             None => Mode::Onlooker(lossy),
         };
-        Ok(Self { attachment: Arc::new(attachment), mode, end_was_said: false })
+        Ok(Self { attachment: Arc::new(attachment), mode, end_was_said: false, buried: None })
     }
 
     /// The stream's name.
@@ -188,14 +190,18 @@ impl AnySubscriber {
             return Ok(Some(Some(frame)));
         }
         let state = self.producer(look)?;
-        if let State::Present(_) = state {
-            self.end_was_said = false;
+        if let State::Present(owner) = state {
+            self.end_was_said &= self.buried == Some(owner);
         } else if !self.end_was_said {
             // What it published before it went comes first.
             if let Some(frame) = self.advance()? {
                 return Ok(Some(Some(frame)));
             }
             self.end_was_said = true;
+            self.buried = match producer::state(self.segment()) {
+                State::Present(dead) => Some(dead),
+                State::Closed | State::Dead => None,
+            };
             return if state == State::Closed {
                 Ok(Some(None))
             } else {
@@ -286,10 +292,10 @@ impl AnySubscriber {
     /// Copies frame `seq` without a lease. Its header is believed only once the whole copy is.
     fn copy(&self, seq: u64) -> protocol::Result<Option<Copied>> {
         let segment = self.segment();
-        consumer::copy_at(segment, seq, |slot| {
+        consumer::copy_at(segment, seq, |slot, is_there| {
             let header = segment.read_header(slot);
             let len = header.as_ref().map_or(0, |header| segment.frame_len(header));
-            Copied { seq, header, bytes: segment.copy_payload(slot, len) }
+            Copied { seq, header, bytes: segment.copy_payload(slot, len, is_there) }
         })
     }
 

@@ -114,7 +114,7 @@ impl<T: Element, D: Dimension> Publisher<T, D> {
     /// Costs two stores that order memory and a look at each participant's record; no system call unless it waits.
     ///
     /// # Errors
-    /// [`Error::WouldDeadlock`] if this very process holds the frames that would have to go;
+    /// [`Error::WouldDeadlock`] if this very process has held the frames that would have to go for a second;
     /// [`Error::Retired`] if it would have to wait and the stream was unlinked; [`Error::Forked`]; [`Error::Corrupt`].
     ///
     /// # Ordering
@@ -154,7 +154,8 @@ impl<T, D> Deref for Publisher<T, D> {
 
 /// A slot that is the publisher's alone, until it is published or dropped.
 ///
-/// Its items are at first whatever an earlier frame left there. Dropping it publishes nothing. It dereferences to
+/// Its items are at first whatever an earlier frame left there. Dropping it publishes nothing; leaking it
+/// (`mem::forget`) loses the slot until another publisher takes over. It dereferences to
 /// [`AnyLoan`], which sets the frame's shape, time and tags.
 #[derive(Debug)]
 pub struct Loan<'p, T, D = IxDyn> {
@@ -275,7 +276,9 @@ impl<P> PublisherBuilder<P> {
         self
     }
 
-    /// How many of the newest frames stay readable, from 2. Default: 4. For a new stream.
+    /// How many of the newest frames the stream names, from 2. Default: 4. For a new stream.
+    ///
+    /// While the next frame is being filled the oldest of them may be overwritten: a subscriber can be late by one less.
     #[must_use]
     pub fn history(mut self, frames: u32) -> Self {
         self.history = frames;

@@ -90,7 +90,7 @@ impl<T: Element, D: Dimension> Subscriber<T, D> {
 
     /// The next frame; waits for it without limit. `None`: the producer closed the stream.
     ///
-    /// Looks for about a microsecond, then sleeps; it is woken by the publisher, and looks around every 10 to 50 ms
+    /// Looks a hundred times or so, giving the processor away in between, then sleeps; it is woken by the publisher, and looks around every 10 to 50 ms
     /// for a producer that died. After `None` or [`ProducerDied`](crate::Error::ProducerDied), which are said once and
     /// only when all frames were received, it may be called again: it waits for a successor.
     ///

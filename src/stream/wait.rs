@@ -89,11 +89,11 @@ pub fn wait_any(sources: &[&dyn Source], timeout: Option<Duration>) -> Result<Ve
         if now_ns >= until_ns {
             return Err(Error::TimedOut { name: name() });
         }
-        let slice_end_ns = now_ns.saturating_add(slice_ns);
+        let slice_end_ns = now_ns.saturating_add(slice_ns).min(until_ns);
         let armed: Option<Vec<(&AtomicU32, u32)>> =
             sources.iter().zip(seen).map(|(source, seen)| Some((word(source), arm(source, seen)?))).collect();
         if let Some(words) = armed {
-            futex::sleep_any(&words, slice_end_ns.min(until_ns));
+            futex::sleep_any(&words, slice_end_ns);
         }
         look_around = futex::now_ns() >= slice_end_ns;
         if look_around {

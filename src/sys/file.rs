@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// What temporary files are called where the file system has no nameless ones. No array's name starts with a dot.
 pub(crate) const TEMPORARY_PREFIX: &str = ".sharray-";
 
+/// How often a file is opened that the kernel says to try again.
+const TRIES: u32 = 1000;
+
 /// Descriptors that hold locks are moved up here, out of the way of programs that close everything below some number.
 const HIGH_FD: i32 = 512;
 
@@ -31,13 +34,15 @@ pub(crate) fn open_folder_beneath(dir: impl AsFd, path: &str) -> nix::Result<Own
 
 fn beneath(dir: impl AsFd, path: &str, flags: OFlag) -> nix::Result<OwnedFd> {
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    loop {
-        // EAGAIN: a rename elsewhere made the walk uncertain.
-        match openat2(&dir, path, OpenHow::new().flags(flags).resolve(resolve)) {
+    let open = || openat2(&dir, path, OpenHow::new().flags(flags).resolve(resolve));
+    // EAGAIN: a rename elsewhere made the walk uncertain. Or somebody has a lease on the file, which may last.
+    for _ in 1..TRIES {
+        match open() {
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             done => return done,
         }
     }
+    open()
 }
 
 pub(crate) fn make_folder(dir: impl AsFd, path: &str, mode: u32) -> nix::Result<()> {
@@ -118,7 +123,7 @@ pub(crate) fn reserve(file: &File, len: u64) -> nix::Result<()> {
     }
 }
 
-pub(crate) fn set_mode(file: &File, mode: u32) -> nix::Result<()> {
+pub(crate) fn set_mode(file: impl AsFd, mode: u32) -> nix::Result<()> {
     step!();
     fchmod(file, Mode::from_bits_truncate(mode))
 }

@@ -11,7 +11,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 
 /// Which process of a chain of forks this is; never zero.
 #[derive(Clone, Copy, Debug)]
@@ -78,24 +79,48 @@ static NOTHING: AtomicI32 = AtomicI32::new(-1);
 
 /// A descriptor whose locks say that this process lives. A forked child does not keep it.
 #[derive(Debug)]
-pub(crate) struct LockFile(File);
+pub(crate) struct LockFile(Option<File>);
 
 impl LockFile {
-    pub(crate) fn new(file: File) -> io::Result<Self> {
+    /// Takes the descriptor that `open` makes. No fork comes between its making and its mark.
+    pub(crate) fn open(open: impl FnOnce() -> io::Result<File>) -> io::Result<Self> {
         install()?;
-        mark(file.as_raw_fd(), true);
-        Ok(Self(file))
+        shut_gate();
+        let file = open().inspect(|file| mark(file.as_raw_fd(), true));
+        open_gate();
+        file.map(|file| Self(Some(file)))
     }
 
+    /// # Panics
+    /// Never: the file is there until this is dropped.
     pub(crate) fn file(&self) -> &File {
-        &self.0
+        self.0.as_ref().expect("it goes only when this is dropped")
     }
 }
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        mark(self.0.as_raw_fd(), false);
+        if let Some(file) = self.0.take() {
+            shut_gate();
+            mark(file.as_raw_fd(), false);
+            drop(file);
+            open_gate();
+        }
     }
+}
+
+/// Shut while a descriptor that locks is made or closed, and by a thread that forks: a child has either the mark and
+/// the descriptor, or neither.
+static GATE: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn shut_gate() {
+    while GATE.swap(1, Acquire) != 0 {
+        std::thread::yield_now();
+    }
+}
+
+extern "C" fn open_gate() {
+    GATE.store(0, Release);
 }
 
 fn mark(fd: RawFd, used: bool) {
@@ -118,14 +143,15 @@ fn install() -> io::Result<()> {
     let nothing = std::mem::ManuallyDrop::new(File::open("/dev/null")?);
     NOTHING.store(nothing.as_raw_fd(), Relaxed);
     DONE.get_or_init(|| {
-        // SAFETY: the handler is a plain function that only makes calls allowed after fork.
-        _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        // SAFETY: the handlers are plain functions; that of the child only makes calls allowed after fork.
+        _ = unsafe { libc::pthread_atfork(Some(shut_gate), Some(open_gate), Some(in_child)) };
     });
     Ok(())
 }
 
 /// Lets go of the parent's locks. The numbers stay taken, so whoever holds them can close them in peace.
 extern "C" fn in_child() {
+    open_gate();
     let nothing = NOTHING.load(Relaxed);
     let used = WORDS_USED.load(Relaxed) as usize;
     for (at, word) in LOCK_FDS.iter().enumerate().take(used) {

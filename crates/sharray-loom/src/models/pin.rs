@@ -152,7 +152,7 @@ fn a_copy_is_whole_or_none() {
         let (writer, mut producer, reader) = stream(COPIED, 2);
         let reader = thread::spawn(move || {
             let world = &reader.world;
-            let copied = consumer::copy_at(world, 1, |slot| world.copy(slot)).expect("the ring is sound");
+            let copied = consumer::copy_at(world, 1, |slot, _| world.copy(slot)).expect("the ring is sound");
             assert!(copied.is_none_or(|words| words == [1, 1]), "torn: {copied:?}");
             copied.is_some()
         });
@@ -173,7 +173,7 @@ fn a_copy_of_the_newest_has_its_bytes() {
         });
         let world = &reader.world;
         if let Some(frame) = consumer::newest(world) {
-            let copied = consumer::copy_at(world, frame.seq, |slot| world.copy(slot)).expect("the ring is sound");
+            let copied = consumer::copy_at(world, frame.seq, |slot, _| world.copy(slot)).expect("the ring is sound");
             assert_eq!(copied, Some([1, 1]), "head names a frame whose bytes are not there");
             outcomes.saw("1");
         } else {
@@ -194,7 +194,7 @@ fn a_copy_by_number_has_its_bytes() {
             producer.publish(&writer.world, loan).expect("the slot is good")
         });
         let world = &reader.world;
-        let copied = consumer::copy_at(world, 1, |slot| world.copy(slot)).expect("the ring is sound");
+        let copied = consumer::copy_at(world, 1, |slot, _| world.copy(slot)).expect("the ring is sound");
         assert!(copied.is_none_or(|words| words == [1, 1]), "torn: {copied:?}");
         outcomes.saw(if copied.is_some() { "1" } else { "nothing yet" });
         writer.join().expect("no panic");

@@ -1,7 +1,7 @@
 //! What must hold in every reachable state (section 14).
 //!
 //! Some properties speak of a state and are functions of it; others speak of one access (a store under somebody's
-//! pin, a torn read) and are recorded as a [`Fault`] when it happens. After a fault a state has no successors.
+//! pin, a torn read) and are recorded as a `Fault` when it happens. After a fault a state has no successors.
 
 use stateright::Property;
 

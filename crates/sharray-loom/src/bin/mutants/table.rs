@@ -138,7 +138,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "copy-second-fence-dropped",
         file: "consumer.rs",
-        edits: &[("let copied = copy(frame.slot);\n    W::fence(Acquire);", "let copied = copy(frame.slot);")],
+        edits: &[(
+            "let copied = copy(frame.slot, &|| ver.load(Relaxed) == complete(seq));\n    W::fence(Acquire);",
+            "let copied = copy(frame.slot, &|| ver.load(Relaxed) == complete(seq));",
+        )],
         why: "the second look at the version may come before the copy",
         expect: Expect::Caught(&["pin::a_copy_is_whole_or_none"]),
     },
