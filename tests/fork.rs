@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use support::child::{Child, Task};
 use support::stream::{self, NAME};
 use support::survivors::Survivors;
-use support::{Outcome, Roles, Test, ensure, ensure_eq, main as run};
+use support::{Outcome, Roles, Test, ensure, ensure_eq, main as run, wait_until};
 
 const ROLES: Roles = &[
     ("refuse", refuse),
@@ -23,6 +23,7 @@ const ROLES: Roles = &[
     ("outlive", outlive),
     ("attach anew", attach_anew),
     ("detach", detach),
+    ("fork meanwhile", fork_meanwhile),
 ];
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             Test::new("a_child_can_attach_for_itself", || in_parent("attach anew")),
             Test::new("who_detached_is_gone_although_a_clone_has_its_descriptors", detached),
             Test::new("the_parents_death_is_seen_although_the_child_lives", parents_death),
+            Test::new("a_fork_in_the_middle_of_an_attach_keeps_nobody_alive", fork_in_attach),
         ],
     )
 }
@@ -240,4 +242,46 @@ fn detached() -> Outcome {
     child.succeed()?;
     ensure_eq!(stream::leftovers(folder.path())?, Vec::<String>::new(), "what is left in the folder");
     Ok(())
+}
+
+/// Child: attaches over and over in one thread while another forks children that live on for a while.
+fn fork_meanwhile(task: &Task) -> Outcome {
+    let place = Directory::open(task.arg(0)?)?;
+    let forks = std::thread::spawn(|| {
+        for _ in 0..150 {
+            // SAFETY: the child makes only calls that are allowed after a fork of a process with threads.
+            if matches!(unsafe { fork() }, Ok(ForkResult::Child)) {
+                // It keeps no pipe open that somebody waits for the end of.
+                for pipe in 0..3 {
+                    // SAFETY: the number is one that every process begins with; nothing of the child uses it.
+                    unsafe { libc::close(pipe) };
+                }
+                // SAFETY: takes a number, and is over after that many seconds.
+                unsafe { libc::sleep(60) };
+                // SAFETY: ends the child without running what the parent registered.
+                unsafe { libc::_exit(0) }
+            }
+        }
+    });
+    let mut attached = stream::reader(&place).attach(NAME)?;
+    while !forks.is_finished() {
+        attached = stream::reader(&place).attach(NAME)?;
+    }
+    ensure_eq!(attached.name(), NAME, "it is attached");
+    task.say("ready")?;
+    task.await_line("never")
+}
+
+/// A child of a fork that came between the opening of a lock's descriptor and its mark kept that descriptor, and with it
+/// the parent's life: its records stayed for as long as the child lived.
+fn fork_in_attach() -> Outcome {
+    let survivors = Survivors::new()?;
+    let mut parent = Child::start("fork meanwhile", [survivors.path()?])?;
+    parent.expect("ready")?;
+    let pid = parent.pid();
+    parent.kill()?;
+    wait_until("the parent's records are those of a dead process", || {
+        let info = survivors.place().inspect(NAME);
+        info.is_ok_and(|info| !info.participants.iter().any(|who| who.pid == pid && who.is_alive))
+    })
 }

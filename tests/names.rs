@@ -870,3 +870,14 @@ fn collects_garbage_for_a_while() -> Outcome {
     }
     Ok(())
 }
+
+/// What cannot be created leaves no folders behind: while one stood, nobody could create an array of its name.
+#[test]
+fn a_failed_create_leaves_no_folders() -> Outcome {
+    let place = Place::new()?;
+    let too_large = AnyPublisher::builder().directory(&place).create("deep/er/one", &DType::U8, &[1 << 50]);
+    assert!(matches!(too_large, Err(Error::NoSpace { .. })), "{too_large:?}");
+    assert!(!place.file("deep").exists(), "a folder was left");
+    AnyPublisher::builder().directory(&place).create("deep", &DType::U8, &[8])?;
+    Ok(())
+}

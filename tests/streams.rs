@@ -1146,3 +1146,46 @@ fn threads_share_a_subscriber() -> Outcome {
     assert_eq!(subscriber.latest()?.map(|frame| frame.view().into_dyn().to_owned()), Some(whole));
     Ok(())
 }
+
+/// A process whose other thread lets go of frames does not wait for itself: `loan` must not say so.
+#[test]
+fn a_thread_that_lets_go_of_frames_makes_room() -> Outcome {
+    let place = Place::new()?;
+    let mut publisher = publishes::<u64, Ix0>(&place).create("room", ())?;
+    let mut reader = subscribes::<u64, Ix0>(&place).attach("room")?;
+    let keeper = thread::spawn(move || -> Result<usize, Error> {
+        let mut kept = std::collections::VecDeque::new();
+        let mut received = 0;
+        for frame in reader.frames().timeout(PATIENCE) {
+            kept.push_back(frame?);
+            received += 1;
+            if kept.len() == 7 {
+                kept.pop_front();
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(received)
+    });
+    for _ in 0..300 {
+        publisher.loan()?.publish();
+    }
+    drop(publisher);
+    let received = keeper.join().map_err(|_| "the keeper panicked")??;
+    assert!(received > 0, "it received frames while it kept some");
+    Ok(())
+}
+
+/// 1970 itself is a time like others, not the answer that none was given.
+#[test]
+fn the_oldest_time_is_kept() -> Outcome {
+    let place = Place::new()?;
+    let mut publisher = publishes::<u64, Ix0>(&place).create("old", ())?;
+    let reader = subscribes::<u64, Ix0>(&place).attach("old")?;
+    let mut loan = publisher.loan()?;
+    loan.set_time(UNIX_EPOCH - Duration::from_secs(5));
+    loan.publish();
+    let frame = reader.latest()?.ok_or("one was published")?;
+    assert!(frame.time() < UNIX_EPOCH + Duration::from_micros(1), "{:?}", frame.time());
+    assert!(frame.published() > UNIX_EPOCH + Duration::from_secs(1));
+    Ok(())
+}

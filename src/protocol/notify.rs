@@ -60,7 +60,8 @@ pub(crate) fn arm<W: World>(word: &W::U32, seen: u32) -> Option<u32> {
 
 /// Waits on `word` until `check` breaks with an answer; `None` when `until_ns` passes first.
 ///
-/// `check` is given `true` when a slice went by without news: the time to see who died.
+/// `check` is given `true` when a slice went by without news, and at the end of the wait, however short it was: the time
+/// to see who died.
 pub(crate) fn wait<W: World, R>(
     world: &W,
     word: &W::U32,
@@ -75,7 +76,7 @@ pub(crate) fn wait<W: World, R>(
         }
         // A look may be long: it may have copied a large frame in vain.
         if world.now_ns() >= until_ns {
-            return None;
+            return check(true).break_value();
         }
         looks += 1;
     }
@@ -90,13 +91,12 @@ pub(crate) fn wait<W: World, R>(
         }
         let now_ns = world.now_ns();
         if now_ns >= until_ns {
-            return None;
+            return check(true).break_value();
         }
-        // A wait that is shorter than a slice looks around at its end as well.
-        let slice_end_ns = now_ns.saturating_add(slice_ns).min(until_ns);
+        let slice_end_ns = now_ns.saturating_add(slice_ns);
         let expected = if slices.arms { arm::<W>(word, seen) } else { Some(seen) };
         if let Some(expected) = expected {
-            world.sleep(word, expected, slice_end_ns);
+            world.sleep(word, expected, slice_end_ns.min(until_ns));
         }
         look_around = world.now_ns() >= slice_end_ns;
         if look_around {

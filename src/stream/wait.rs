@@ -76,24 +76,26 @@ pub fn wait_any(sources: &[&dyn Source], timeout: Option<Duration>) -> Result<Ve
         // Words first, conditions second: news that comes in between changes a word, and the sleep returns at once.
         let seen: Vec<u32> = sources.iter().map(|source| word(source).load(Relaxed)).collect();
         fence(Acquire);
+        let now_ns = futex::now_ns();
+        // At the end of the wait, however short it was, it is time to see who died.
+        let is_over = now_ns >= until_ns;
         let mut ready = Vec::new();
         for (at, source) in sources.iter().enumerate() {
-            if source.subscriber().is_ready(look_around)? {
+            if source.subscriber().is_ready(look_around || is_over)? {
                 ready.push(at);
             }
         }
         if !ready.is_empty() {
             return Ok(ready);
         }
-        let now_ns = futex::now_ns();
-        if now_ns >= until_ns {
+        if is_over {
             return Err(Error::TimedOut { name: name() });
         }
-        let slice_end_ns = now_ns.saturating_add(slice_ns).min(until_ns);
+        let slice_end_ns = now_ns.saturating_add(slice_ns);
         let armed: Option<Vec<(&AtomicU32, u32)>> =
             sources.iter().zip(seen).map(|(source, seen)| Some((word(source), arm(source, seen)?))).collect();
         if let Some(words) = armed {
-            futex::sleep_any(&words, slice_end_ns);
+            futex::sleep_any(&words, slice_end_ns.min(until_ns));
         }
         look_around = futex::now_ns() >= slice_end_ns;
         if look_around {
