@@ -166,7 +166,8 @@ fn with_pins_of_an_unlinked_stream() -> Outcome {
 /// Child: waits for a frame that does not come, and dies before the step that it is told.
 fn wait(task: &Task) -> Outcome {
     let mut reader = stream::reader(&Directory::open(task.arg(1)?)?).attach(NAME)?;
-    die_within(task, || reader.recv_timeout(std::time::Duration::from_millis(1)))
+    // Long enough for all the looks before the first sleep, and shorter than that sleep may be.
+    die_within(task, || reader.recv_timeout(std::time::Duration::from_millis(9)))
 }
 
 /// The steps of the wait's end are those of setting the bit that says that somebody sleeps, and of sleeping.
