@@ -15,7 +15,7 @@ pub use subscriber::{Frames, Subscriber, SubscriberBuilder};
 pub use wait::{Source, wait_any};
 
 use crate::error::{Error, Result};
-use crate::layout::kind;
+use crate::kind::Kind;
 use crate::segment::Segment;
 use crate::sys::futex;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn deadline_ns(timeout: Option<Duration>) -> u64 {
 
 /// Refuses an array that is not a stream.
 fn check_is_stream(segment: &Segment) -> Result<()> {
-    if segment.form().kind == kind::STREAM {
+    if segment.form().kind == Kind::Stream {
         return Ok(());
     }
     Err(Error::Mismatch {

@@ -6,7 +6,8 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::guard;
-use crate::layout::{LINE, MAX_PARTICIPANTS, MAX_SLOTS, kind};
+use crate::kind::Kind;
+use crate::layout::{LINE, MAX_PARTICIPANTS, MAX_SLOTS};
 use crate::segment::{Form, Spec};
 use crate::shape::Order;
 use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IntoDimension, IxDyn};
@@ -354,7 +355,7 @@ impl<P> PublisherBuilder<P> {
             format!("it has room for {} participants, expected 1 to {MAX_PARTICIPANTS}", self.participants),
         )?;
         let spec = Spec {
-            form: Form { kind: kind::STREAM, dtype, shape: shape.to_vec(), order: self.order },
+            form: Form { kind: Kind::Stream, dtype, shape: shape.to_vec(), order: self.order },
             flags: 0,
             slots,
             ring: self.history,
@@ -372,7 +373,7 @@ impl<P> PublisherBuilder<P> {
     }
 
     fn open_any(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<AnyPublisher> {
-        let form = Form { kind: kind::STREAM, dtype: dtype.clone(), shape: shape.to_vec(), order: self.order };
+        let form = Form { kind: Kind::Stream, dtype: dtype.clone(), shape: shape.to_vec(), order: self.order };
         for _ in 0..TRIES {
             match self.attach_any(name, |found| check_form(name, found, &form)) {
                 Err(Error::NotFound { .. }) => {}
