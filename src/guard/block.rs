@@ -36,6 +36,9 @@ impl Deref for Owner<'_> {
 /// 2. only dropping this value takes that announcement back, so no writer enters those blocks until then.
 #[derive(Debug)]
 pub(crate) struct Hold<'a> {
+    /// The handle's attach: its part is lent, and only its segment was checked to have that.
+    attachment: &'a Attachment,
+    /// Whose lease it is.
     owner: Owner<'a>,
     me: Participant,
     part: Part,
@@ -67,14 +70,14 @@ impl<'a> Hold<'a> {
             return Err(not_in_time(attachment, part.span, until_ns));
         };
         let note = Note::new(&owner, part.span, Some(place));
-        let hold = Self { owner, me, part, place, _note: note };
+        let hold = Self { attachment, owner, me, part, place, _note: note };
         let poisoned = lock::poisoned(hold.owner.segment(), hold.part.span).map_err(explain)?;
         poisoned.map_or(Ok(hold), |block| Err(Error::Poisoned { name: attachment.name().to_owned(), block }))
     }
 
     /// Where the part starts. Its bytes stay as they are, and may be read, while this lives.
     pub(crate) fn base(&self) -> *const u8 {
-        start_of(self.owner.segment(), &self.part)
+        start_of(self.attachment.segment(), &self.part)
     }
 }
 
