@@ -253,6 +253,8 @@ fn naively_rewrite(task: &Task) -> Outcome {
         naive.is_ready().store(0, Release);
         naive.items().iter().for_each(|item| item.store(writes, Relaxed));
         naive.is_ready().store(1, Release);
+        // For a moment, in which they can begin to read: what goes wrong is that nobody knows when they end.
+        (0..10).for_each(|_| thread::yield_now());
     }
     task.say(&writes.to_string())
 }
