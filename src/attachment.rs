@@ -78,10 +78,12 @@ impl Attachment {
         self.number
     }
 
+    #[inline]
     pub(crate) fn local(&self) -> &Local<Segment> {
         &self.local
     }
 
+    #[inline]
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
     }
@@ -97,6 +99,7 @@ impl Attachment {
     }
 
     /// The own record, or the error that a writer's call deserves.
+    #[inline]
     pub(crate) fn writer(&self) -> Result<Participant> {
         self.me.ok_or_else(|| Error::ReadOnly { name: self.name().to_owned() })
     }
