@@ -4,6 +4,7 @@
 //! ever meets anybody proves nothing.
 
 mod life;
+mod lock;
 mod order;
 mod pin;
 mod role;
