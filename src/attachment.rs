@@ -37,6 +37,9 @@ pub(crate) struct Attachment {
     number: u64,
 }
 
+/// How many attaches this process has made.
+static ATTACHES: AtomicU64 = AtomicU64::new(0);
+
 /// The attaches of this process whose leases a thread may share through another handle.
 static SHARED: Mutex<Vec<(u64, Weak<Attachment>)>> = Mutex::new(Vec::new());
 
@@ -52,7 +55,6 @@ impl Attachment {
         } else {
             None
         };
-        static ATTACHES: AtomicU64 = AtomicU64::new(0);
         let local = Local::new(PINS as usize, segment.blocks());
         let number = ATTACHES.fetch_add(1, Relaxed);
         Ok(Self { segment, me, free_pins: AtomicU32::new((1 << PINS) - 1), local, number })

@@ -8,7 +8,10 @@
 #![allow(unsafe_code, reason = "offsets that were checked become words")]
 
 mod header;
+mod part;
 mod world;
+
+pub(crate) use part::Part;
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -317,7 +320,7 @@ impl Segment {
             // SAFETY: `payload` checked that the slot is inside the mapping, and this is a part of it; slots start at
             // multiples of 128 bytes, so reading up to the next multiple of 8 stays inside the slot's stride or the
             // last page of the file.
-            unsafe { copy_out(source.cast_const(), at, bytes) };
+            unsafe { copy_out(source.cast_const().cast(), at, bytes) };
         }
         Some(())
     }
@@ -327,7 +330,7 @@ impl Segment {
     pub(crate) fn load_copy(&self, copy: u32, target: &mut [u8]) {
         if let Some(source) = self.payload(copy).filter(|_| target.len() as u64 <= self.size_bytes) {
             // SAFETY: as in `copy_out`.
-            unsafe { copy_out(source.cast_const(), 0, target) };
+            unsafe { copy_out(source.cast_const().cast(), 0, target) };
         }
     }
 
@@ -337,7 +340,7 @@ impl Segment {
         if let Some(target) = self.payload(copy).filter(|_| source.len() as u64 <= self.size_bytes) {
             // SAFETY: `payload` checked that the slot is inside the mapping; a slot's stride is a multiple of 128 bytes in a
             // file with several, so writing up to the next multiple of 8 stays inside it.
-            unsafe { copy_in(source, target) };
+            unsafe { copy_in(source, target.cast()) };
         }
     }
 

@@ -60,10 +60,6 @@ impl Span {
     pub(crate) fn covers(self, other: Self) -> bool {
         self.first <= other.first && other.blocks().end <= self.blocks().end
     }
-
-    pub(crate) fn meets(self, other: Self) -> bool {
-        self.first < other.blocks().end && other.first < self.blocks().end
-    }
 }
 
 /// Where a reader is announced.
@@ -511,6 +507,13 @@ pub(crate) fn poisoned<W: World>(world: &W, span: Span) -> Result<Option<u32>> {
         }
     }
     Ok(None)
+}
+
+/// Says that the blocks, which the caller writes, are whole again.
+pub(crate) fn clear_poison<W: World>(world: &W, span: Span) {
+    for block in span.blocks().map_while(|block| world.block(block)) {
+        block.poison.store(0, Relaxed);
+    }
 }
 
 /// Two for each write that has ended, and one more while any is under way. In a cell: how often it was stored.

@@ -50,10 +50,10 @@ const SMALL: usize = 256;
 /// # Safety
 /// `source` is aligned to 8 bytes, and valid for reads up to the end of the word that holds the last byte.
 #[inline]
-pub(crate) unsafe fn copy_out(source: *const u8, offset: usize, target: &mut [u8]) {
+pub(crate) unsafe fn copy_out(source: *const u64, offset: usize, target: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
     if target.len() > SMALL || offset % 8 != 0 {
-        let source = source.wrapping_add(offset);
+        let source = source.wrapping_byte_add(offset);
         // SAFETY: the caller vouches for the source; the target is a live slice of as many bytes. The direction flag is
         // clear at function entry by the ABI, and the instruction touches nothing but the registers named here.
         unsafe {
@@ -70,7 +70,7 @@ pub(crate) unsafe fn copy_out(source: *const u8, offset: usize, target: &mut [u8
     let mut at = offset;
     let mut rest = target;
     while !rest.is_empty() {
-        let word = source.wrapping_add(at - at % 8).cast::<u64>();
+        let word = source.wrapping_add(at / 8);
         // SAFETY: the word holds one of the bytes that the caller vouches for, and is aligned.
         let value = unsafe { shared_word(word) }.load(Relaxed).to_ne_bytes();
         let part = rest.len().min(8 - at % 8);
@@ -86,12 +86,12 @@ pub(crate) unsafe fn copy_out(source: *const u8, offset: usize, target: &mut [u8
 /// `target` is aligned to 8 bytes, and valid for writes up to the end of the word that holds the last byte; everyone
 /// who accesses it meanwhile does so through relaxed atomics of this width, or through [`copy_out`].
 #[inline]
-pub(crate) unsafe fn copy_in(source: &[u8], target: *mut u8) {
+pub(crate) unsafe fn copy_in(source: &[u8], target: *mut u64) {
     for (i, bytes) in source.chunks(8).enumerate() {
         let mut word = [0; 8];
         word[..bytes.len()].copy_from_slice(bytes);
         // SAFETY: the word is one of those that the caller vouches for.
-        unsafe { shared_word(target.cast::<u64>().wrapping_add(i)) }.store(u64::from_ne_bytes(word), Relaxed);
+        unsafe { shared_word(target.wrapping_add(i)) }.store(u64::from_ne_bytes(word), Relaxed);
     }
 }
 
@@ -126,11 +126,11 @@ mod tests {
         for len in [0, 1, 7, 8, 9, 64, 255, 256, 257, 1000] {
             shared.fill(u64::MAX);
             // SAFETY: there are 1040 bytes, and nobody else sees them.
-            unsafe { copy_in(&bytes[..len], shared.as_mut_ptr().cast()) };
+            unsafe { copy_in(&bytes[..len], shared.as_mut_ptr()) };
             for offset in (0..len).step_by(3) {
                 let mut back = vec![0; len - offset];
                 // SAFETY: as above.
-                unsafe { copy_out(shared.as_ptr().cast(), offset, &mut back) };
+                unsafe { copy_out(shared.as_ptr(), offset, &mut back) };
                 assert_eq!(back, bytes[offset..len], "{len} from {offset}");
             }
         }
