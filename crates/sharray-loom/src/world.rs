@@ -37,8 +37,8 @@ use loom::sync::atomic::AtomicU32;
 use payload::Payload;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{self, Acquire, Relaxed, Release};
-use word::{is_dead, lives};
 pub(crate) use word::{U32, U64};
+use word::{is_dead, lives};
 
 #[derive(Debug)]
 struct RecordWords {
@@ -335,6 +335,9 @@ impl World for LoomWorld {
     }
 
     fn sleep(&self, word: &U32, expected: u32, _: u64) {
+        if is_dead() {
+            return;
+        }
         if self.slices {
             loom::thread::yield_now();
         } else {

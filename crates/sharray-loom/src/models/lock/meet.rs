@@ -5,8 +5,8 @@
 
 use super::{BOTH, FIRST, FOREVER, Member, SECOND, TWO_BLOCKS, array};
 use crate::models::{explore, explore_with};
-use crate::protocol::lock::{self, Span};
 use crate::protocol::Fault;
+use crate::protocol::lock::{self, Span};
 use crate::world::IN_PLACE;
 use loom::thread;
 

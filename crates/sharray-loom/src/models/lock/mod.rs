@@ -1,6 +1,5 @@
 //! The lock of an array in place: who may be inside at the same time, who wakes whom, and what the dead leave behind.
 
-mod death;
 mod doom;
 mod meet;
 mod share;

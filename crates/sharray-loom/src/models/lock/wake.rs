@@ -157,7 +157,8 @@ fn burying_a_writer_wakes_the_reader() {
 
 /// Waits until the sequence of the array is `number`.
 fn wait_for(world: &LoomWorld, number: u64) {
-    let check = |_| if lock::sequence(world) == number { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let check =
+        |_| if lock::latest_sequence(world) == number { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     notify::wait(world, world.notify(), FOREVER, Slices::CHANGE, check).expect("the wait has no end but its answer");
 }
 
