@@ -323,7 +323,7 @@ pub(crate) fn wait_changed(attachment: &Attachment, since: u64, until_ns: u64) -
                 return ControlFlow::Break(Err(attachment.explain(fault)));
             }
         }
-        let now = lock::sequence(segment);
+        let now = if segment.is_writable() { lock::latest_sequence(segment) } else { lock::sequence(segment) };
         if now & !under_way > since {
             return ControlFlow::Break(Ok(now));
         }
