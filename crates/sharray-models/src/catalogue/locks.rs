@@ -230,6 +230,7 @@ fn readers() -> Vec<Refutation> {
         with("blocks", Mutant::CheckFirstOnly, NO_WRITER_UNDER_HOLD, blocks()),
         with("threads", Mutant::HoldStored, NO_WRITER_UNDER_HOLD, shared_record()),
         with("poison", Mutant::PoisonBeforeIn, WHOLE, poison()),
+        with("no-slices", Mutant::KeepAnnounced, NO_LOST_WAKE_UP, no_slices()),
         with("no-slices", Mutant::NoDrainWake, NO_LOST_WAKE_UP, no_slices()),
         with("no-slices", Mutant::NoDrainWakeOnRetreat, NO_LOST_WAKE_UP, no_slices()),
         with("no-slices", Mutant::LookBeforeLeave, NO_LOST_WAKE_UP, no_slices()),
@@ -288,13 +289,14 @@ fn waiters() -> Vec<Refutation> {
 
 fn recoveries() -> Vec<Refutation> {
     use lock_properties::{
-        NO_STANDSTILL, NO_WRITER_UNDER_HOLD, NOTHING_LEFT, ONE_WRITER, POISON_TRUE, POISONED, RECOVER_REPEATS,
-        REGISTERED, WHOLE,
+        NO_LOST_WAKE_UP, NO_STANDSTILL, NO_WRITER_UNDER_HOLD, NOTHING_LEFT, ONE_WRITER, POISON_TRUE, POISONED,
+        RECOVER_REPEATS, REGISTERED, WHOLE,
     };
     vec![
         with("lock", Mutant::FalseDeath, REGISTERED, one_block()),
         with("lock", Mutant::FalseDeath, ONE_WRITER, one_block()),
         with("lock", Mutant::FalseDeath, NO_WRITER_UNDER_HOLD, one_block()),
+        with("threads", Mutant::ProbeOwn, ONE_WRITER, shared_record()),
         with("reap", Mutant::NoReapMutex, NO_WRITER_UNDER_HOLD, reapers()),
         with("poison", Mutant::FreeBeforePoison, POISONED, poison()),
         with("lock", Mutant::FreeBeforePoison, WHOLE, one_block()),
@@ -309,6 +311,7 @@ fn recoveries() -> Vec<Refutation> {
         with("lock", Mutant::RecordFirst, RECOVER_REPEATS, one_block()),
         with("lock", Mutant::RecordFirst, NO_STANDSTILL, one_block()),
         with("lock", Mutant::KeepHolds, NOTHING_LEFT, one_block()),
+        with("forget", Mutant::Silent, NO_LOST_WAKE_UP, forget()),
         with("forget", Mutant::ForgottenKept, NOTHING_LEFT, forget()),
     ]
 }

@@ -14,6 +14,8 @@ pub enum Mutant {
     HoldStored,
     /// A reader looks for poison before it announces itself.
     PoisonBeforeIn,
+    /// A reader that finds a writer waits for it without taking its announcement back.
+    KeepAnnounced,
     /// A reader that leaves does not wake the writer that waits for it.
     NoDrainWake,
     /// A reader wakes that writer when it leaves, but not when it takes back an announcement.
@@ -89,6 +91,8 @@ pub enum Mutant {
 
     /// A busy byte is taken for a dead owner's.
     FalseDeath,
+    /// A thread asks for its own attach's byte, which it gets.
+    ProbeOwn,
     /// Two threads of one attach may recover at the same time.
     NoReapMutex,
     /// Recovery frees the block, then poisons it.

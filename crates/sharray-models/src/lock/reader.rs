@@ -79,7 +79,7 @@ impl Lock {
     fn check(&self, s: &mut State, p: usize, block: u8) -> Step {
         let word = s.mem.word(block);
         let taken = owner(word).is_some() || (self.mutant == Mutant::TurnIsOwner && word & TURN != 0);
-        if taken && self.mutant == Mutant::NoRecheck {
+        if taken && matches!(self.mutant, Mutant::NoRecheck | Mutant::KeepAnnounced) {
             return Step::WaitLook { block };
         }
         if taken {

@@ -12,12 +12,19 @@ impl Lock {
     /// Whether a probe of `index` by thread `p` would be worth the system call. Nobody probes its own byte.
     pub(super) fn looks_dead(&self, s: &State, p: usize, index: u8) -> bool {
         let own = s.processes[self.process(p)].index == Some(index);
-        !own && (s.mem.byte_free(index) || self.mutant == Mutant::FalseDeath)
+        if own {
+            return self.mutant == Mutant::ProbeOwn;
+        }
+        s.mem.byte_free(index) || self.mutant == Mutant::FalseDeath
     }
 
     /// Where a wait for `block` begins again.
     fn retry(&self, s: &State, p: usize, block: u8) -> Step {
-        if self.reads(p) { self.begin_read(s, p) } else { self.take_step(block) }
+        match self.mutant {
+            _ if !self.reads(p) => self.take_step(block),
+            Mutant::KeepAnnounced => Step::Check { block },
+            _ => self.begin_read(s, p),
+        }
     }
 
     pub(super) fn wait(&self, s: &mut State, p: usize, choice: u8) -> Step {
