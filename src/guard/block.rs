@@ -46,29 +46,49 @@ impl<'a> Hold<'a> {
     #[inline]
     pub(crate) fn acquire(attachment: &'a Attachment, span: Span, until_ns: u64) -> Result<Self> {
         attachment.enter()?;
-        let explain = |fault| attachment.explain(fault);
-        let (owner, place) = match held::ask(attachment, span, true) {
-            Answer::Nested(attach, place) if attach == attachment.number() => (Owner::Handle(attachment), Some(place)),
-            Answer::Nested(attach, place) => match Attachment::find(attach) {
-                Some(other) => (Owner::Other(other), Some(place)),
-                None => (Owner::Handle(attachment), None),
-            },
+        let me = attachment.writer()?;
+        match held::ask(attachment, span, true) {
+            Answer::Nothing => {}
+            Answer::Nested(attach, place) => {
+                if let Some(hold) = Self::nest(attachment, span, attach, place) {
+                    return hold;
+                }
+            }
             Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
-            Answer::Deadlock(_) | Answer::Nothing => (Owner::Handle(attachment), None),
-        };
-        let me = owner.writer()?;
-        let (local, segment) = (owner.local(), owner.segment());
-        let place = match place {
-            Some(place) => local.nest(segment, me, place).map(|()| Some(place)),
-            None => local.read(segment, me, span, until_ns),
-        };
-        let Some(place) = place.map_err(explain)? else {
+            Answer::Deadlock(_) => {}
+        }
+        let segment = attachment.segment();
+        let place = attachment.local().read(segment, me, span, until_ns).map_err(|fault| attachment.explain(fault))?;
+        let Some(place) = place else {
             return Err(not_in_time(attachment, span, until_ns));
         };
-        let note = Note::new(&owner, span, Some(place));
-        let hold = Self { owner, span, place, _note: note };
-        let poisoned = lock::poisoned(hold.owner.segment(), hold.span).map_err(explain)?;
-        poisoned.map_or(Ok(hold), |block| Err(Error::Poisoned { name: attachment.name().to_owned(), block }))
+        let hold =
+            Self { owner: Owner::Handle(attachment), span, place, _note: Note::new(attachment, span, Some(place)) };
+        hold.check_poison()?;
+        Ok(hold)
+    }
+
+    /// Adds to the lease that this thread has through the attach of this number; `None` if that is gone.
+    #[cold]
+    fn nest(attachment: &'a Attachment, span: Span, attach: u64, place: Place) -> Option<Result<Self>> {
+        let owner = if attach == attachment.number() {
+            Owner::Handle(attachment)
+        } else {
+            Owner::Other(Attachment::find(attach)?)
+        };
+        let nested = owner.local().nest(owner.segment(), owner.participant()?, place);
+        Some(nested.map_err(|fault| owner.explain(fault)).map(|()| {
+            let note = Note::new(&owner, span, Some(place));
+            Self { owner, span, place, _note: note }
+        }))
+    }
+
+    /// A lease is of no use to a reader where a writer did not come to the end.
+    #[inline]
+    fn check_poison(&self) -> Result<()> {
+        let poisoned = lock::poisoned(self.owner.segment(), self.span).map_err(|fault| self.owner.explain(fault))?;
+        let name = || self.owner.name().to_owned();
+        poisoned.map_or(Ok(()), |block| Err(Error::Poisoned { name: name(), block }))
     }
 
     /// Where a part of these blocks starts. Its bytes stay as they are, and may be read, while this lives.

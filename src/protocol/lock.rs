@@ -252,7 +252,7 @@ impl<W: World> Local<W> {
             if has_failed {
                 poison.store(1, Relaxed);
             }
-            seq.store(seq.load(Relaxed) + 1, Release);
+            seq.store(seq.load(Relaxed).wrapping_add(1), Release);
             self.release(world, block)?;
         }
         changed(world);
@@ -473,7 +473,7 @@ pub(crate) fn abandon<W: World>(world: &W, owner: Tag) {
         let seq = block.seq.load(Relaxed);
         if seq % 2 == 1 && !world.is_cell() {
             block.poison.store(1, Relaxed);
-            block.seq.store(seq + 1, Release);
+            block.seq.store(seq.wrapping_add(1), Release);
         }
         block.wr.swap(0, Release);
         world.wake_all(block.wr);
