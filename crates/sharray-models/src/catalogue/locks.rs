@@ -136,6 +136,12 @@ fn panic() -> Lock {
     Lock { crashes: 1, ..apart(&[(Role::Panic(1), 1), (Role::Mend(1), 1), (Role::ReadWhole, 2)]) }
 }
 
+/// A write is cut short; somebody finds what is left good enough, while another write may be cut short.
+fn clear() -> Lock {
+    let model = apart(&[(Role::Write(1), 1), (Role::Clear(1), 1), (Role::ReadWhole, 1)]);
+    Lock { crashes: 2, respawns: 1, ..model }
+}
+
 /// A guard is forgotten, and its process detaches.
 fn forget() -> Lock {
     Lock { blocks: 2, ..apart(&[(Role::Forget(BOTH), 1), (Role::Write(HIGH), 1), (Role::ReadWhole, 1)]) }
@@ -203,6 +209,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         with("poison-beside", poison_beside()),
         with("poison-mend", mend()),
         with("poison-panic", panic()),
+        with("poison-clear", clear()),
         with("poison-forget", forget()),
         with("copies", copies()),
         with("copies-mended", copies_mended()),
@@ -260,6 +267,7 @@ fn writers() -> Vec<Refutation> {
         with("blocks", Mutant::ReleaseBeforeEven, WHOLE, blocks()),
         with("panic", Mutant::PanicPoisonsLate, POISONED, panic()),
         with("panic", Mutant::PanicWithoutPoison, WHOLE, panic()),
+        with("clear", Mutant::ClearUnlocked, POISONED, clear()),
         with("mend", Mutant::CleanseAfterRelease, POISONED, mend()),
     ]
 }

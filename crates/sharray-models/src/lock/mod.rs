@@ -102,8 +102,8 @@ enum Fault {
 /// What only the checker knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Ghost {
-    /// The write that each block holds when nobody is writing it.
-    truth: [u8; memory::MAX_BLOCKS],
+    /// What each block holds when nobody is writing it: one write, or what somebody found good enough.
+    truth: [[u8; 2]; memory::MAX_BLOCKS],
     /// Bitmap of the writes that were ended.
     committed: u8,
     /// The write that the other block held when this one was ended.
@@ -183,6 +183,7 @@ impl Lock {
             Role::Read(span)
             | Role::Write(span)
             | Role::Mend(span)
+            | Role::Clear(span)
             | Role::Panic(span)
             | Role::Forget(span)
             | Role::Copy(span) => span,
@@ -206,11 +207,12 @@ impl Lock {
 
     fn step(&self, s: &mut State, p: usize, choice: u8) {
         use Step::{
-            Announce, Asleep, Begin, Bits, Bump, Check, Claim, Cleanse, ClearPin, ClearTurn, Copy, CopyPoison, Counter,
-            Dead, Done, DrainSleep, Drained, Enliven, Even, First, Free, FreeEntry, Inspect, Leave, Load, Look, Mark,
-            Notify, NotifyLook, Odd, OddAgain, OddByte, OddOwner, Poison, Poisoned, Probe, Recover, Register, Release,
-            ReleaseByte, Reread, Scan, ScanBits, Second, Seek, Store, Take, TurnBack, Unlock, Unmark, Unregister,
-            WaitLook, WaitMark, WaitSleep, Wake, WatchArm, WatchCheck, WatchLoad, WatchSleep, Watching,
+            Accept, Announce, Asleep, Begin, Bits, Bump, Check, Claim, Cleanse, ClearPin, ClearTurn, Copy, CopyPoison,
+            Counter, Dead, Done, DrainSleep, Drained, Enliven, Even, First, Free, FreeEntry, Inspect, Leave, Load,
+            Look, Mark, Notify, NotifyLook, Odd, OddAgain, OddByte, OddOwner, Poison, Poisoned, Probe, Recover,
+            Register, Release, ReleaseByte, Reread, Scan, ScanBits, Second, Seek, Store, Take, TurnBack, Unlock,
+            Unmark, Unregister, WaitLook, WaitMark, WaitSleep, Wake, WatchArm, WatchCheck, WatchLoad, WatchSleep,
+            Watching,
         };
         s.threads[p].step = match s.threads[p].step {
             Dead | Done => return,
@@ -227,7 +229,9 @@ impl Lock {
             | DrainSleep { .. }
             | Drained { .. }
             | Unmark { .. } => self.drain(s, p),
-            Odd { .. } | Store { .. } | Poison { .. } | Cleanse { .. } | Even { .. } => self.write(s, p),
+            Accept { .. } | Odd { .. } | Store { .. } | Poison { .. } | Cleanse { .. } | Even { .. } => {
+                self.write(s, p)
+            }
             Release { .. } | TurnBack { .. } | Wake { .. } => self.release(s, p),
             NotifyLook | Notify => self.notify(s, p),
             WatchLoad | WatchArm | WatchCheck | WatchSleep | Watching => self.watch(s, p),

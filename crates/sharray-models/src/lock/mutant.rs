@@ -63,6 +63,8 @@ pub enum Mutant {
     PanicPoisonsLate,
     /// A writer that panics poisons nothing.
     PanicWithoutPoison,
+    /// Poison is cleared by whoever saw it, without taking the block.
+    ClearUnlocked,
     /// Poison is cleared after the block was freed.
     CleanseAfterRelease,
 

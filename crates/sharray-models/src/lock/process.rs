@@ -13,6 +13,8 @@ pub enum Role {
     Write(u8),
     /// Writes a span over, and clears its poison.
     Mend(u8),
+    /// Takes a span as a writer, and clears its poison: what is there is good enough.
+    Clear(u8),
     /// Panics in the middle of writing a span.
     Panic(u8),
     /// Begins to write a span, loses the guard, and detaches.
@@ -133,6 +135,8 @@ pub(super) enum Step {
     Store { block: u8, half: u8 },
     /// Write: poison, in a panic.
     Poison { block: u8 },
+    /// Mutant: look at what is poisoned without taking it.
+    Accept { block: u8 },
     /// Write: clear the poison.
     Cleanse { block: u8 },
     /// Write: `seq` becomes even.

@@ -39,6 +39,7 @@ const DRAINS: &str = "a writer sleeps until a reader goes";
 const SLEEPS: &str = "somebody sleeps until a writer goes";
 const RECOVERED: &str = "somebody is recovered";
 const RECOVERED_AGAIN: &str = "a recoverer dies and another finishes";
+const CLEARED: &str = "poison is cleared";
 const BESIDE: &str = "a block is written while another is poisoned";
 const COPIES: &str = "a copy is accepted";
 const ALARMS: &str = "a copier finds a dead writer";
@@ -95,6 +96,10 @@ impl Lock {
                 .iter()
                 .any(|me| matches!(me.step, Step::Store { block, .. } if s.mem.poison & 1 << (block ^ 1) != 0))
         });
+        let clears = any(|role| matches!(role, Role::Mend(_) | Role::Clear(_)));
+        add(clears, CLEARED, |_, s| {
+            s.threads.iter().any(|me| matches!(me.step, Step::Cleanse { block } if s.mem.poison & 1 << block != 0))
+        });
         add(copies, COPIES, |_, s| s.ghost.copies);
         add(copies && self.crashes > 0, ALARMS, |_, s| s.ghost.alarms);
         add(self.turns, STARVES, |_, s| s.threads.iter().any(|thread| thread.starving));
@@ -142,7 +147,7 @@ fn poisoned(model: &Lock, s: &State) -> bool {
     let inside = s.threads.iter().fold(0, |all, me| all | me.holds | (me.drained & !me.begun));
     bits(inside & ((1 << model.blocks) - 1)).all(|b| {
         let block = usize::from(b);
-        let as_left = s.mem.data[block] == [s.ghost.truth[block]; 2];
+        let as_left = s.mem.data[block] == s.ghost.truth[block];
         !s.mem.odd(b) && (as_left || s.mem.poison & 1 << b != 0)
     })
 }

@@ -126,7 +126,7 @@ impl Lock {
     /// A hold lends bytes: what is read is whole, and it is what was last written.
     fn load(&self, s: &mut State, p: usize, block: u8, half: u8) -> Step {
         let value = s.mem.data[usize::from(block)][usize::from(half)];
-        if value != s.ghost.truth[usize::from(block)] {
+        if value != s.ghost.truth[usize::from(block)][usize::from(half)] {
             s.fault(Fault::Torn);
         }
         match (half, after(self.span(p), block)) {

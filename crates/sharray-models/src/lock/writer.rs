@@ -11,6 +11,9 @@ use super::{Lock, Mutant, State};
 impl Lock {
     /// The first step of a write.
     pub(super) fn begin_write(&self, p: usize) -> Step {
+        if self.mutant == Mutant::ClearUnlocked && matches!(self.role(p), Role::Clear(_)) {
+            return Step::Accept { block: first(self.span(p)) };
+        }
         self.take_step(self.lowest(p))
     }
 
@@ -151,6 +154,7 @@ impl Lock {
         match self.next(p, block) {
             _ if self.mutant == Mutant::OddEarly => Step::Odd { block },
             Some(block) => self.take_step(block),
+            None if matches!(self.role(p), Role::Clear(_)) => Step::Cleanse { block: first(self.span(p)) },
             None => Step::Odd { block: first(self.span(p)) },
         }
     }
@@ -191,6 +195,11 @@ impl Lock {
                 s.mem.poison |= 1 << block;
                 if self.mutant == Mutant::PanicPoisonsLate { self.freed(s, p, block) } else { Step::Even { block } }
             }
+            Step::Accept { block } => {
+                s.threads[p].got[usize::from(block)] = s.mem.data[usize::from(block)];
+                if s.mem.poison & 1 << block == 0 { self.finish(s, p) } else { Step::Cleanse { block } }
+            }
+            Step::Cleanse { block } if matches!(self.role(p), Role::Clear(_)) => self.clear(s, p, block),
             Step::Cleanse { block } => {
                 s.mem.poison &= !(1 << block);
                 s.ghost.broken &= !(1 << block);
@@ -228,12 +237,28 @@ impl Lock {
     pub(super) fn end_write(&self, s: &State, p: usize, block: u8) -> Step {
         let poisoned = s.mem.poison & 1 << block != 0;
         match (self.role(p), self.mutant) {
+            (Role::Clear(_), _) => Step::Cleanse { block },
             (_, Mutant::ReleaseBeforeEven) => Step::Release { block },
             (Role::Panic(_), Mutant::PanicPoisonsLate | Mutant::PanicWithoutPoison) => Step::Even { block },
             (Role::Panic(_), _) => Step::Poison { block },
             (Role::Mend(_), mutant) if poisoned && mutant != Mutant::CleanseAfterRelease => Step::Cleanse { block },
             _ => Step::Even { block },
         }
+    }
+
+    /// What is there was looked at, and is good enough.
+    fn clear(&self, s: &mut State, p: usize, block: u8) -> Step {
+        if s.mem.poison & 1 << block != 0 {
+            let unlocked = self.mutant == Mutant::ClearUnlocked;
+            let seen = if unlocked { s.threads[p].got } else { s.mem.data }[usize::from(block)];
+            s.ghost.truth[usize::from(block)] = seen;
+            s.mem.poison &= !(1 << block);
+            s.ghost.broken &= !(1 << block);
+            if unlocked {
+                return self.finish(s, p);
+            }
+        }
+        Step::Release { block }
     }
 
     /// From the first sequence that is even again, the write is one that was made.
@@ -245,10 +270,10 @@ impl Lock {
         let id = s.threads[p].id;
         s.ghost.committed |= 1 << id;
         for b in bits(span) {
-            s.ghost.truth[usize::from(b)] = id;
+            s.ghost.truth[usize::from(b)] = [id; 2];
         }
         if self.copies_all() {
-            let other = s.ghost.truth[usize::from(block ^ 1)];
+            let [other, _] = s.ghost.truth[usize::from(block ^ 1)];
             s.ghost.beside[usize::from(id)] = other;
         }
     }
