@@ -5,6 +5,7 @@ use crate::attachment::Attachment;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::guard::{AnyReadGuard, AnyWriteGuard, Hold, Reading, Writing};
+use crate::held::{self, Answer};
 use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::notify::{self, Slices};
 use crate::protocol::participant::Tag;
@@ -194,7 +195,9 @@ impl AnyArray {
         let range = self.segment().bytes_of(part);
         let no_memory = || Error::io("copy", self.name(), std::io::ErrorKind::OutOfMemory);
         let mut copy = AlignedBytes::zeroed(range.len() as u64).ok_or_else(no_memory)?;
-        let target = bytemuck::cast_slice_mut(copy.words_mut(range.len() as u64));
+        let words: &mut [u8] = bytemuck::cast_slice_mut(copy.words_mut(range.len() as u64));
+        // The rest of the last word belongs to the next block.
+        let target = words.get_mut(..range.len()).unwrap_or_default();
         self.copy_until(part, target, until_ns)?;
         Ok(Reading::Copy(copy, part.offset - range.start))
     }
@@ -253,6 +256,9 @@ impl AnyArray {
             let _hold = Hold::acquire(&self.attachment, part.span, until_ns)?;
             let whole = segment.copy_out(0, segment.bytes_of(part).start as u64, target, &|| true);
             return whole.ok_or_else(|| segment.corrupt("it has no payload"));
+        }
+        if let (Answer::Deadlock(reason), true) = (held::ask(&self.attachment, part.span, true), until_ns > 0) {
+            return Err(Error::WouldDeadlock { name: self.name().to_owned(), reason });
         }
         let look = |looks_around: bool| match self.try_copy(part, target) {
             Ok(true) => ControlFlow::Break(Ok(())),

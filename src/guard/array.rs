@@ -5,7 +5,7 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::segment::{Part, Segment};
 use crate::shape::{self, Order};
-use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder};
+use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder, StrideShape};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut, Range};
@@ -40,12 +40,13 @@ impl<T: Element, D: Dimension> Items<T, D> {
         ours.eq(other.strides().iter().map(|stride| Some(*stride)))
     }
 
-    fn shape_of(&self, part: &Part) -> D {
+    fn placed(&self, part: &Part) -> StrideShape<D> {
         let mut shape = self.shape.clone();
         if let Some(rows) = shape.slice_mut().first_mut() {
             *rows = part.rows.len();
         }
-        shape
+        // Without items there are no distances, and ndarray takes zeros for items in one place.
+        if shape.size() == 0 { shape.into() } else { shape.strides(self.strides.clone()) }
     }
 
     /// The part's items, for as long as the caller's lease on it lasts.
@@ -56,7 +57,7 @@ impl<T: Element, D: Dimension> Items<T, D> {
     unsafe fn view<'l>(&self, part: &Part, base: *const u8) -> ArrayView<'l, T, D> {
         // SAFETY: by the invariant every item of the part is inside the payload, and by the caller's word nobody writes it.
         // Payloads and copies start on lines, and items stand at multiples of their size from there.
-        unsafe { ArrayView::from_shape_ptr(self.shape_of(part).strides(self.strides.clone()), base.cast()) }
+        unsafe { ArrayView::from_shape_ptr(self.placed(part), base.cast()) }
     }
 
     /// The same, to be written.
@@ -65,7 +66,7 @@ impl<T: Element, D: Dimension> Items<T, D> {
     /// As for [`view`](Self::view), and for `'l` nobody but the view reads or writes the part's bytes.
     unsafe fn view_mut<'l>(&self, part: &Part, base: *mut u8) -> ArrayViewMut<'l, T, D> {
         // SAFETY: as in `view`; no two items share bytes, since the distances are those of a packed array.
-        unsafe { ArrayViewMut::from_shape_ptr(self.shape_of(part).strides(self.strides.clone()), base.cast()) }
+        unsafe { ArrayViewMut::from_shape_ptr(self.placed(part), base.cast()) }
     }
 }
 

@@ -6,27 +6,8 @@ use crate::held::{self, Answer, Note};
 use crate::protocol::lock::{self, Place, Span};
 use crate::segment::{Part, Segment};
 use crate::sys::copy::AlignedBytes;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::panicking;
-
-/// The attach that a lease belongs to: the handle's own, or that of another handle of this thread.
-#[derive(Debug)]
-enum Owner<'a> {
-    Handle(&'a Attachment),
-    Other(Arc<Attachment>),
-}
-
-impl Deref for Owner<'_> {
-    type Target = Attachment;
-
-    fn deref(&self) -> &Attachment {
-        match self {
-            Self::Handle(attachment) => attachment,
-            Self::Other(attachment) => attachment,
-        }
-    }
-}
 
 /// A read lease: its blocks' bytes stay as they are while this lives.
 ///
@@ -35,7 +16,10 @@ impl Deref for Owner<'_> {
 /// 2. only dropping this value takes that announcement back, so no writer enters those blocks until then.
 #[derive(Debug)]
 pub(crate) struct Hold<'a> {
-    owner: Owner<'a>,
+    /// The handle's attach: its bytes are lent.
+    attachment: &'a Attachment,
+    /// The attach that the lease belongs to, if it is that of another handle of this thread.
+    other: Option<Arc<Attachment>>,
     span: Span,
     place: Place,
     _note: Note,
@@ -62,8 +46,7 @@ impl<'a> Hold<'a> {
         let Some(place) = place else {
             return Err(not_in_time(attachment, span, until_ns));
         };
-        let hold =
-            Self { owner: Owner::Handle(attachment), span, place, _note: Note::new(attachment, span, Some(place)) };
+        let hold = Self { attachment, other: None, span, place, _note: Note::new(attachment, span, Some(place)) };
         hold.check_poison()?;
         Ok(hold)
     }
@@ -71,38 +54,42 @@ impl<'a> Hold<'a> {
     /// Adds to the lease that this thread has through the attach of this number; `None` if that is gone.
     #[cold]
     fn nest(attachment: &'a Attachment, span: Span, attach: u64, place: Place) -> Option<Result<Self>> {
-        let owner = if attach == attachment.number() {
-            Owner::Handle(attachment)
-        } else {
-            Owner::Other(Attachment::find(attach)?)
-        };
+        let other = if attach == attachment.number() { None } else { Some(Attachment::find(attach)?) };
+        let owner = other.as_deref().unwrap_or(attachment);
         let nested = owner.local().nest(owner.segment(), owner.participant()?, place);
-        Some(nested.map_err(|fault| owner.explain(fault)).map(|()| {
-            let note = Note::new(&owner, span, Some(place));
-            Self { owner, span, place, _note: note }
+        Some(nested.map_err(|fault| attachment.explain(fault)).map(|()| {
+            let note = Note::new(owner, span, Some(place));
+            Self { attachment, other, span, place, _note: note }
         }))
+    }
+
+    #[inline]
+    fn owner(&self) -> &Attachment {
+        self.other.as_deref().unwrap_or(self.attachment)
     }
 
     /// A lease is of no use to a reader where a writer did not come to the end.
     #[inline]
     fn check_poison(&self) -> Result<()> {
-        let poisoned = lock::poisoned(self.owner.segment(), self.span).map_err(|fault| self.owner.explain(fault))?;
-        let name = || self.owner.name().to_owned();
+        let poisoned = lock::poisoned(self.attachment.segment(), self.span);
+        let poisoned = poisoned.map_err(|fault| self.attachment.explain(fault))?;
+        let name = || self.attachment.name().to_owned();
         poisoned.map_or(Ok(()), |block| Err(Error::Poisoned { name: name(), block }))
     }
 
     /// Where a part of these blocks starts. Its bytes stay as they are, and may be read, while this lives.
     pub(crate) fn base(&self, part: &Part) -> *const u8 {
-        start_of(self.owner.segment(), part)
+        start_of(self.attachment.segment(), part)
     }
 }
 
 impl Drop for Hold<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let (Some(me), false) = (self.owner.participant(), self.owner.segment().is_inherited()) {
+        let owner = self.owner();
+        if let (Some(me), false) = (owner.participant(), owner.segment().is_inherited()) {
             // Fails only for what cannot be, and this was checked when it was taken.
-            _ = self.owner.local().end_read(self.owner.segment(), me, self.span, self.place);
+            _ = owner.local().end_read(owner.segment(), me, self.span, self.place);
         }
     }
 }
