@@ -95,6 +95,7 @@ pub(crate) unsafe fn copy_in(source: &[u8], target: *mut u64) {
     for (i, bytes) in source.chunks(8).enumerate() {
         let mut word = [0; 8];
         word[..bytes.len()].copy_from_slice(bytes);
+        step!();
         // SAFETY: the word is one of those that the caller vouches for.
         unsafe { shared_word(target.wrapping_add(i)) }.store(u64::from_ne_bytes(word), Relaxed);
     }
