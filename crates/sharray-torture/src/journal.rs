@@ -62,6 +62,7 @@ pub(crate) enum Event {
     Missed,
     Frame,
     Quiet,
+    Pause,
 }
 
 impl Event {
@@ -76,6 +77,7 @@ impl Event {
         "frames missed and counted",
         "frames checked",
         "quiet points without a leak",
+        "sleeps between two steps",
     ];
 }
 

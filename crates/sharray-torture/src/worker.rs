@@ -4,7 +4,7 @@ mod held;
 
 pub(crate) use held::{Held, HeldFrame, HeldPublisher, HeldSubscriber, Reading, check_frame, check_parts};
 
-use crate::journal::Journal;
+use crate::journal::{Event, Journal};
 use crate::namespace::die_with_parent;
 use crate::operations;
 use crate::options::Duty;
@@ -102,17 +102,40 @@ impl Worker {
     pub(crate) fn one(&mut self) -> Outcome {
         let at = operations::draw(&mut self.rng);
         let operation = &operations::all()[at];
-        let armed = if self.rng.u32(..150) == 0 { self.steps() } else { 0 };
-        self.journal.begin(at, operation.name, armed);
-        if armed > 0 {
-            sharray::kill_after(armed);
-        }
+        let sleeps = self.interfere(at, operation.name);
         self.sabotage();
         let outcome = (operation.run)(self);
-        sharray::steps_left();
+        // What is set is taken back when the step comes.
+        if sharray::steps_left() == u64::MAX && sleeps {
+            self.journal.count(Event::Pause);
+        }
         outcome.map_err(|trouble| format!("{}: {trouble}", operation.name))?;
         self.journal.end(at);
         Ok(())
+    }
+
+    /// Draws whether the process dies in the operation that begins, or falls asleep in the middle of it. Says whether
+    /// the latter.
+    fn interfere(&mut self, at: usize, name: &str) -> bool {
+        match self.rng.u32(..150) {
+            0 => {
+                let steps = self.steps();
+                self.journal.begin(at, name, steps);
+                sharray::kill_after(steps);
+                false
+            }
+            1..=20 => {
+                let (steps, pause) = (self.steps(), Duration::from_micros(1 << self.rng.u32(3..15)));
+                self.journal.begin(at, name, 0);
+                self.journal.note(format_args!("(sleeps within {steps} steps for {pause:?})"));
+                sharray::pause_after(steps, pause);
+                true
+            }
+            _ => {
+                self.journal.begin(at, name, 0);
+                false
+            }
+        }
     }
 
     /// Few steps more often than many: most operations have some dozens.
