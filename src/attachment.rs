@@ -4,17 +4,18 @@ use crate::commit;
 use crate::error::{Error, Result};
 use crate::layout::{LOCK_TRIALS, PINS};
 use crate::protocol::consumer;
-use crate::protocol::participant::{self, Participant};
+use crate::protocol::lock::{self, Local, Span};
+use crate::protocol::participant::{self, Participant, Tag};
 use crate::protocol::word::Word;
 use crate::protocol::{Fault, World};
 use crate::segment::Segment;
 use crate::sys::byte_lock::{self, Mode};
-use crate::sys::fork::LockFile;
+use crate::sys::fork::{LockFile, without_fork};
 use crate::sys::{file, futex, process};
 use std::os::unix::fs::MetadataExt;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 /// How long a lock whose owner was closed may live on before the file system is to blame.
@@ -30,7 +31,17 @@ pub(crate) struct Attachment {
     me: Option<Participant>,
     /// The record's pins that no frame uses, one bit each. Private to this process.
     free_pins: AtomicU32,
+    /// The leases on blocks of an array in place.
+    local: Local<Segment>,
+    /// Tells this attach from all others that the process ever makes.
+    number: u64,
 }
+
+/// How many attaches this process has made.
+static ATTACHES: AtomicU64 = AtomicU64::new(0);
+
+/// The attaches of this process whose leases a thread may share through another handle.
+static SHARED: Mutex<Vec<(u64, Weak<Attachment>)>> = Mutex::new(Vec::new());
 
 impl Attachment {
     /// Takes part in a file that was opened: with a record if it may be written, as an onlooker otherwise.
@@ -44,7 +55,31 @@ impl Attachment {
         } else {
             None
         };
-        Ok(Self { segment, me, free_pins: AtomicU32::new((1 << PINS) - 1) })
+        let local = Local::new(PINS as usize, segment.blocks());
+        let number = ATTACHES.fetch_add(1, Relaxed);
+        Ok(Self { segment, me, free_pins: AtomicU32::new((1 << PINS) - 1), local, number })
+    }
+
+    /// Lets [`find`](Self::find) find it.
+    pub(crate) fn share(self) -> Arc<Self> {
+        let shared = Arc::new(self);
+        with_shared(|all| all.push((shared.number, Arc::downgrade(&shared))));
+        shared
+    }
+
+    /// The attach of this number, if it lives and this process made it.
+    pub(crate) fn find(number: u64) -> Option<Arc<Self>> {
+        // Found under the lock, looked at outside: it may be the last to hold it, and drop it.
+        let found = with_shared(|all| all.iter().find(|(other, _)| *other == number).and_then(|(_, it)| it.upgrade()));
+        found.filter(|it| !it.segment.is_inherited())
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn local(&self) -> &Local<Segment> {
+        &self.local
     }
 
     pub(crate) fn segment(&self) -> &Segment {
@@ -107,6 +142,21 @@ impl Attachment {
         explain(&self.segment, fault)
     }
 
+    /// The processes that write one of these blocks; if nobody does, those that read one.
+    pub(crate) fn lock_holders(&self, span: Span) -> Vec<u32> {
+        let writers = span.blocks().filter_map(|block| {
+            let owner = Tag::from_bits(Word::load(self.segment.block(block)?.wr, Relaxed));
+            owner.participant()
+        });
+        let mut holders: Vec<u32> = writers.map(|index| self.segment.process(index).pid).collect();
+        if holders.is_empty() {
+            let readers = span.blocks().filter_map(|block| lock::reader_of(&self.segment, block));
+            holders = readers.map(|index| self.segment.process(index).pid).collect();
+        }
+        holders.dedup();
+        holders
+    }
+
     /// The processes that pin a slot now, or that a lossless stream waits for; without repetitions.
     pub(crate) fn holders(&self, fault: Fault) -> Vec<process::Process> {
         let mut holders = Vec::new();
@@ -119,6 +169,10 @@ impl Attachment {
         });
         holders
     }
+}
+
+fn with_shared<R>(act: impl FnOnce(&mut Vec<(u64, Weak<Attachment>)>) -> R) -> R {
+    without_fork(|| act(&mut SHARED.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 /// The slots that this process itself pins, through whatever attach, and since when these.
@@ -156,11 +210,14 @@ fn explain(segment: &Segment, fault: Fault) -> Error {
         Fault::ProducerPresent(index) => Error::ProducerPresent { name, pid: segment.process(index).pid },
         Fault::AllPinned | Fault::Behind(_) => Error::NoFreeSlot { name, slots: segment.slots(), holders: Vec::new() },
         Fault::Lagged(missed) => Error::Lagged { name, missed },
+        Fault::PinsTaken => Error::TooManyPins { name, limit: PINS },
+        Fault::Poisoned(block) => Error::Poisoned { name, block },
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        with_shared(|all| all.retain(|(number, _)| *number != self.number));
         if self.segment.is_inherited() {
             return;
         }

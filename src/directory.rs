@@ -11,7 +11,7 @@ mod name;
 mod wait;
 
 pub use default::{collect_garbage, inspect, list, unlink};
-pub use info::{Info, Kind, ParticipantInfo};
+pub use info::{Info, ParticipantInfo};
 
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};

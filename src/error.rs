@@ -197,13 +197,30 @@ pub enum Error {
         /// The processes that pin slots, or that the stream waits for.
         holders: Vec<u32>,
     },
-    /// This subscriber holds as many frames as one subscriber can.
-    #[error("subscriber of stream {name:?} holds {limit} frames already: drop one, or attach another subscriber")]
+    /// This handle holds as many frames, or parts of an array, as one handle can.
+    #[error("a handle of array {name:?} holds {limit} leases already: drop one, or attach another handle")]
     TooManyPins {
         /// The stream.
         name: String,
         /// How many it can hold.
         limit: u32,
+    },
+    /// Somebody uses the blocks, and the call was not to wait.
+    #[error("array {name:?} is in use: it has to wait for processes {holders:?}")]
+    Locked {
+        /// The array.
+        name: String,
+        /// The processes that write it, or, for a writer, that read it.
+        holders: Vec<u32>,
+    },
+    /// A process died, or panicked, while it was writing: the bytes may be half old and half new. A writer can put them
+    /// right and say so.
+    #[error("block {block} of array {name:?} is poisoned: whoever wrote it last did not come to the end")]
+    Poisoned {
+        /// The array.
+        name: String,
+        /// The first of its blocks that is.
+        block: u32,
     },
     /// The table of participants is full.
     #[error("array {name:?} has room for {limit} participants, and all of them are here")]

@@ -2,6 +2,13 @@
 
 #![allow(unsafe_code, reason = "a lease is what makes shared bytes borrowable")]
 
+mod array;
+mod block;
+
+pub(crate) use array::Items;
+pub use array::{AnyReadGuard, AnyWriteGuard, ReadGuard, WriteGuard};
+pub(crate) use block::{Hold, Reading, Role, Writing};
+
 use crate::attachment::Attachment;
 use crate::element::Element;
 use crate::error::Result;
@@ -106,11 +113,6 @@ impl<'p> LoanedSlot<'p> {
     fn range(&self, len: usize) -> Option<(*mut u8, usize)> {
         Some((self.segment.payload(self.slot)?, len.min(self.segment.size_bytes() as usize)))
     }
-}
-
-/// Whether an array with this many dimensions can be a `D`.
-pub(crate) fn fits<D: Dimension>(ndim: usize) -> bool {
-    D::NDIM.is_none_or(|expected| expected == ndim)
 }
 
 /// Shows bytes as an array; `None` if they are not as many as the shape needs, or not aligned for `T`.

@@ -8,14 +8,21 @@ compile_error!(
 
 #[macro_use]
 mod step;
+#[macro_use]
+mod options;
 
+mod array;
 mod attachment;
+mod cell;
 mod commit;
 mod directory;
 mod dtype;
 mod element;
 mod error;
+mod expect;
 mod guard;
+mod held;
+mod kind;
 mod layout;
 mod npy;
 mod protocol;
@@ -24,10 +31,14 @@ mod shape;
 mod stream;
 mod sys;
 
-pub use directory::{Directory, Info, Kind, ParticipantInfo, collect_garbage, inspect, list, unlink};
+pub use array::{AnyArray, ArrayBuilder, SharedArray};
+pub use cell::{AnyCell, AnyCellWriter, CellBuilder, CellWriter, SharedCell};
+pub use directory::{Directory, Info, ParticipantInfo, collect_garbage, inspect, list, unlink};
 pub use dtype::{ByteOrder, DType, Field, Number, Struct, Subarray, TimeUnit};
 pub use element::{Bool, Element};
 pub use error::{Error, Result};
+pub use guard::{AnyReadGuard, AnyWriteGuard, ReadGuard, WriteGuard};
+pub use kind::Kind;
 pub use layout::format_table;
 pub use shape::{MAX_NDIM, Order};
 pub use sharray_derive::Element;

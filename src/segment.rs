@@ -8,18 +8,22 @@
 #![allow(unsafe_code, reason = "offsets that were checked become words")]
 
 mod header;
+mod part;
 mod world;
+
+pub(crate) use part::Part;
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::kind::Kind;
 use crate::layout::{
     self, CONTROL_OFF, Control, Counts, HUGE_PAGE, Identity, LINE, PAGE, PARTICIPANTS_OFF, Participant, Region,
     SlotHeader,
 };
 use crate::npy;
-use crate::protocol::word::Word;
+use crate::protocol::word::{Word, World};
 use crate::shape::{self, Order};
-use crate::sys::copy::{AlignedBytes, copy_words};
+use crate::sys::copy::{AlignedBytes, copy_in, copy_out};
 use crate::sys::fork::{Epoch, LockFile};
 use crate::sys::mapping::Mapping;
 use crate::sys::{file, futex, process};
@@ -33,8 +37,8 @@ use std::sync::atomic::Ordering::{self, Relaxed};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Mutex, OnceLock};
 
-/// A mebibyte: how much is copied before looking whether the frame is still there.
-const PART_WORDS: usize = 1 << 17;
+/// How much is copied before looking whether it is still of use.
+const PART_BYTES: usize = 1 << 20;
 
 /// The words of a slot's header before the frame's shape.
 const SLOT_WORDS: usize = size_of::<SlotHeader>() / 8;
@@ -42,7 +46,7 @@ const SLOT_WORDS: usize = size_of::<SlotHeader>() / 8;
 /// What an array's items are and how they are arranged; the same for every attach, for ever.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Form {
-    pub(crate) kind: u32,
+    pub(crate) kind: Kind,
     pub(crate) dtype: DType,
     pub(crate) shape: Vec<usize>,
     pub(crate) order: Order,
@@ -51,14 +55,8 @@ pub(crate) struct Form {
 impl Form {
     /// As an error message names it.
     pub(crate) fn describe(&self) -> String {
-        let kind = match self.kind {
-            layout::kind::IN_PLACE => "an array in place",
-            layout::kind::STREAM => "a stream",
-            layout::kind::GROWABLE => "a growable array",
-            _ => "a team",
-        };
         let order = if self.shape.len() > 1 { format!(", order {:?}", self.order) } else { String::new() };
-        format!("{kind} of {} {:?}{order}", self.dtype, self.shape)
+        format!("{} of {} {:?}{order}", self.kind, self.dtype, self.shape)
     }
 
     pub(crate) fn size_bytes(&self) -> Result<usize> {
@@ -126,9 +124,10 @@ impl Segment {
         let Form { dtype, shape, order, .. } = spec.form.clone();
         let told = npy::Preamble { dtype, order, shape }.of_slots(spec.slots as usize, stride as usize)?;
         let preamble = told.to_bytes(told.min_len())?;
+        let (kind, flag) = spec.form.kind.to_bits();
         let counts = Counts {
-            kind: spec.form.kind,
-            flags: spec.flags,
+            kind,
+            flags: spec.flags | flag,
             nslots: spec.slots,
             slot_stride: stride,
             ring: spec.ring,
@@ -258,6 +257,9 @@ impl Segment {
     }
 
     /// Zeroes every control word but the stamps: nobody is here, nothing was published.
+    ///
+    /// What blocks say of their bytes stays, since the bytes do: that they are half written, and which copy of a cell
+    /// is current. A block that was being written when the machine stopped is half written.
     pub(crate) fn clear_control(&self) {
         let stamps = CONTROL_OFF + offset_of!(Control, boot_id) as u64;
         let before = Region { off: CONTROL_OFF, len: stamps - CONTROL_OFF };
@@ -265,10 +267,19 @@ impl Segment {
         let after = Region { off: bitmaps, len: CONTROL_OFF + PAGE - bitmaps };
         let participants = Region { off: PARTICIPANTS_OFF, len: u64::from(self.identity.nparts) * LINE };
         let identity = &self.identity;
-        for region in [before, after, participants, identity.blocks, identity.ring_words, identity.slot_headers] {
+        for region in [before, after, participants, identity.ring_words, identity.slot_headers] {
             for offset in (region.off..region.off + region.len).step_by(8) {
                 Word::store(self.word64(offset), 0, Relaxed);
             }
+        }
+        for block in (0..identity.nblocks).map_while(|block| self.block(block)) {
+            let seq = Word::load(block.seq, Relaxed);
+            if seq % 2 == 1 && !self.is_cell() {
+                Word::store(block.poison, 1, Relaxed);
+                Word::store(block.seq, seq + 1, Relaxed);
+            }
+            Word::store(block.wr, 0, Relaxed);
+            Word::store(block.drain, 0, Relaxed);
         }
     }
 
@@ -279,23 +290,66 @@ impl Segment {
         self.mapping.range(self.identity.data_off + slot * self.identity.slot_stride, self.size_bytes)
     }
 
-    /// Copies `len` bytes of a slot's payload without a lease; what arrives may be torn. Gives up between parts when
-    /// `is_there` says that the frame has gone. `None` if there is no such
-    /// slot, or not so much memory: a hostile file can have more than the machine.
+    /// Copies `len` bytes of a slot's payload without a lease, as [`copy_out`](Self::copy_out) does. `None` also if
+    /// there is not so much memory: a hostile file can have more than the machine.
     pub(crate) fn copy_payload(&self, slot: u32, len: u64, is_there: &dyn Fn() -> bool) -> Option<AlignedBytes> {
-        let source = self.payload(slot).filter(|_| len <= self.size_bytes)?;
         let mut copy = AlignedBytes::zeroed(len)?;
-        for (part, words) in copy.words_mut(len).chunks_mut(PART_WORDS).enumerate() {
+        self.copy_out(slot, 0, bytemuck::cast_slice_mut(copy.words_mut(len)), is_there)?;
+        Some(copy)
+    }
+
+    /// Copies a part of a slot's payload without a lease; what arrives may be torn. Gives up half way when `is_there`
+    /// says that it is of no use any more. `None` if there are no such bytes.
+    pub(crate) fn copy_out(
+        &self,
+        slot: u32,
+        offset: u64,
+        target: &mut [u8],
+        is_there: &dyn Fn() -> bool,
+    ) -> Option<()> {
+        let source = self.payload(slot)?;
+        let end = offset.checked_add(target.len() as u64)?;
+        if end > self.size_bytes.next_multiple_of(8) {
+            return None;
+        }
+        for (part, bytes) in target.chunks_mut(PART_BYTES).enumerate() {
             if !is_there() {
                 break;
             }
-            let source = source.wrapping_add(part * PART_WORDS * size_of::<u64>());
-            // SAFETY: `payload` checked that the whole frame is inside the mapping, and this is a part of it; slots start
-            // at multiples of 128 bytes, so reading up to the next multiple of 8 stays inside the slot's stride or the
+            let at = offset as usize + part * PART_BYTES;
+            // SAFETY: `payload` checked that the slot is inside the mapping, and this is a part of it; slots start at
+            // multiples of 128 bytes, so reading up to the next multiple of 8 stays inside the slot's stride or the
             // last page of the file.
-            unsafe { copy_words(source.cast_const().cast(), words) };
+            unsafe { copy_out(source.cast_const().cast(), at, bytes) };
         }
-        Some(copy)
+        Some(())
+    }
+
+    /// Loads one of a cell's two copies of its value; what arrives may be torn.
+    #[inline]
+    pub(crate) fn load_copy(&self, copy: u32, target: &mut [u8]) {
+        if let Some(source) = self.payload(copy).filter(|_| target.len() as u64 <= self.size_bytes) {
+            // SAFETY: as in `copy_out`.
+            unsafe { copy_out(source.cast_const().cast(), 0, target) };
+        }
+    }
+
+    /// Stores one of a cell's two copies of its value. The caller has the writer's role, and no reader is sent there.
+    #[inline]
+    pub(crate) fn store_copy(&self, copy: u32, source: &[u8]) {
+        if let Some(target) = self.payload(copy).filter(|_| source.len() as u64 <= self.size_bytes) {
+            // SAFETY: `payload` checked that the slot is inside the mapping; a slot's stride is a multiple of 128 bytes in a
+            // file with several, so writing up to the next multiple of 8 stays inside it.
+            unsafe { copy_in(source, target.cast()) };
+        }
+    }
+
+    /// Asks the kernel to write the payload to the disk, and waits until it is there.
+    pub(crate) fn flush(&self) -> Result<()> {
+        let Identity { data_off, file_len, .. } = self.identity;
+        self.mapping
+            .flush(data_off, file_len - data_off)
+            .map_err(|error| Error::io("write to the disk", &self.name, error))
     }
 
     /// Writes the header of a slot that this attach has loaned.

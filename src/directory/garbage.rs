@@ -2,7 +2,8 @@
 
 use super::{Access, Directory, Name};
 use crate::error::Result;
-use crate::layout::{LOCK_MEMBERS, LOCK_NAME, kind};
+use crate::kind::Kind;
+use crate::layout::{LOCK_MEMBERS, LOCK_NAME};
 use crate::protocol::word::Word;
 use crate::segment::Segment;
 use crate::sys::byte_lock::{self, Mode};
@@ -71,7 +72,7 @@ impl Directory {
         if Word::load(segment.retired(), Relaxed) != 0 {
             return Some(segment);
         }
-        let may_go = segment.form().kind == kind::STREAM && self.0.is_default && file::is_in_memory(file);
+        let may_go = segment.form().kind == Kind::Stream && self.0.is_default && file::is_in_memory(file);
         // Alone among the members: nobody is attached, and no producer lives, whatever its role says.
         let is_deserted = || byte_lock::try_lock(segment.lock_file(), LOCK_MEMBERS, Mode::Exclusive).unwrap_or(false);
         (may_go && is_deserted()).then_some(segment)

@@ -3,7 +3,8 @@
 use super::{Access, Directory, Name};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::layout::{LOCK_PARTICIPANTS, flags, kind};
+use crate::kind::Kind;
+use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::participant::{self, Tag};
 use crate::protocol::producer::cursor;
 use crate::protocol::word::Word;
@@ -14,22 +15,6 @@ use crate::sys::byte_lock;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// What kind of array a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// One array that everyone sees change.
-    InPlace,
-    /// A small value with one writer at a time that readers never wait for.
-    Cell,
-    /// Frames, one after the other.
-    Stream,
-    /// A table that rows are appended to.
-    Growable,
-    /// Processes that step together.
-    Team,
-}
 
 /// Who takes part in an array, as its table of participants says.
 #[derive(Clone, Debug)]
@@ -143,20 +128,14 @@ impl Directory {
 
 fn look(segment: &Segment, path: PathBuf) -> Info {
     let (identity, form) = (segment.identity(), segment.form());
-    let is_stream = form.kind == kind::STREAM;
+    let is_stream = form.kind == Kind::Stream;
     // What a reboot or a copy has made worthless is not shown.
     let is_current = segment.is_current();
     let prod = Tag::from_bits(if is_stream && is_current { Word::load(segment.prod(), Relaxed) } else { 0 });
     Info {
         name: segment.name().to_owned(),
         path,
-        kind: match form.kind {
-            kind::IN_PLACE if identity.flags & flags::CELL != 0 => Kind::Cell,
-            kind::IN_PLACE => Kind::InPlace,
-            kind::STREAM => Kind::Stream,
-            kind::GROWABLE => Kind::Growable,
-            _ => Kind::Team,
-        },
+        kind: form.kind,
         dtype: form.dtype.clone(),
         shape: form.shape.clone(),
         order: form.order,

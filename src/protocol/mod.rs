@@ -9,6 +9,8 @@
 //! | [`participant`] | attach, detach, recover |
 //! | [`producer`] | takeover, loan, publish |
 //! | [`consumer`] | pin, unpin, cursors, copies |
+//! | [`lock`] | who writes and who reads the blocks of an array in place |
+//! | [`seqlock`] | copies without a lease, cells |
 //! | [`notify`] | wait and wake |
 //!
 //! Rules that hold everywhere: the word that takes a resource names its owner; a process is dead when its kernel lock
@@ -16,9 +18,11 @@
 //! shared memory is checked against private counts at each use. docs/protocol.md gives the reasons.
 
 pub(crate) mod consumer;
+pub(crate) mod lock;
 pub(crate) mod notify;
 pub(crate) mod participant;
 pub(crate) mod producer;
+pub(crate) mod seqlock;
 pub(crate) mod word;
 
 pub(crate) use word::World;
@@ -38,6 +42,10 @@ pub(crate) enum Fault {
     Behind(u32),
     /// A lossless consumer was evicted and lost so many frames.
     Lagged(u64),
+    /// Every pin of the record tells another span of blocks.
+    PinsTaken,
+    /// A writer of this block died in the middle.
+    Poisoned(u32),
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Fault>;

@@ -8,7 +8,7 @@
 use super::World;
 use super::word::Word;
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 
 /// Somebody sleeps on the word.
 pub(crate) const WAITING: u32 = 1;
@@ -20,15 +20,20 @@ pub(crate) struct Slices {
     pub(crate) longest_ns: u64,
     /// Whether the sleeper says that it sleeps. One that may not write cannot: it looks more often instead.
     pub(crate) arms: bool,
+    /// Whether the word is counted only when somebody has said that it sleeps: then it looks again after saying so.
+    pub(crate) looks_again: bool,
 }
 
 impl Slices {
     /// For what a living process will soon give back: always 10 ms.
-    pub(crate) const ROOM: Self = Self { first_ns: 10_000_000, longest_ns: 10_000_000, arms: true };
+    pub(crate) const ROOM: Self = Self { first_ns: 10_000_000, longest_ns: 10_000_000, arms: true, looks_again: false };
     /// For news that may be long in coming: 10 ms, growing to 50.
-    pub(crate) const NEWS: Self = Self { first_ns: 10_000_000, longest_ns: 50_000_000, arms: true };
+    pub(crate) const NEWS: Self = Self { first_ns: 10_000_000, longest_ns: 50_000_000, arms: true, looks_again: false };
     /// For an onlooker, whom nobody wakes: 1 ms, growing to 10.
-    pub(crate) const LOOK: Self = Self { first_ns: 1_000_000, longest_ns: 10_000_000, arms: false };
+    pub(crate) const LOOK: Self = Self { first_ns: 1_000_000, longest_ns: 10_000_000, arms: false, looks_again: false };
+    /// For a change of an array in place: always 10 ms.
+    pub(crate) const CHANGE: Self =
+        Self { first_ns: 10_000_000, longest_ns: 10_000_000, arms: true, looks_again: true };
 }
 
 /// Says that what `word` stands for has changed. The change itself must have been stored before.
@@ -55,7 +60,7 @@ fn counted(seen: u32) -> u32 {
 /// Sets the waiting bit in a word that was read as `seen`, and returns what to sleep on; `None` if it has changed.
 pub(crate) fn arm<W: World>(word: &W::U32, seen: u32) -> Option<u32> {
     let armed = seen | WAITING;
-    if seen == armed || word.compare_exchange(seen, armed, AcqRel, Relaxed).is_ok() { Some(armed) } else { None }
+    if seen == armed || word.compare_exchange(seen, armed, SeqCst, Relaxed).is_ok() { Some(armed) } else { None }
 }
 
 /// Waits on `word` until `check` breaks with an answer; `None` when `until_ns` passes first.
@@ -96,6 +101,11 @@ pub(crate) fn wait<W: World, R>(
         let slice_end_ns = now_ns.saturating_add(slice_ns);
         let expected = if slices.arms { arm::<W>(word, seen) } else { Some(seen) };
         if let Some(expected) = expected {
+            if slices.looks_again {
+                if let ControlFlow::Break(answer) = check(false) {
+                    return Some(answer);
+                }
+            }
             world.sleep(word, expected, slice_end_ns.min(until_ns));
         }
         look_around = world.now_ns() >= slice_end_ns;

@@ -5,7 +5,7 @@
 //! LIVE while its byte is free belongs to the dead, for ever: nothing is guessed from pids or clocks.
 
 use super::word::{Record, Word};
-use super::{Fault, Result, World, notify};
+use super::{Fault, Result, World, lock, notify};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 const LIVE: u64 = 1;
@@ -94,9 +94,11 @@ pub(crate) fn attach<W: World>(world: &W) -> Result<Participant> {
 pub(crate) fn register<W: World>(world: &W, index: u32) -> Result<Participant> {
     recover(world, index)?;
     let record = record(world, index)?;
+    // Whatever it says that is not LIVE, and whoever wrote that.
+    release_words(&record);
     let generation = (record.state.load(Relaxed) >> 8) + 1;
     world.describe(index);
-    // Before LIVE: a record that is LIVE and not in the bitmap would be passed over by the scans for pins.
+    // Before LIVE: whoever is cut off here is found by the bit, and listed; a record that is LIVE without it is not.
     world.occupied(index / 64).fetch_or(bit(index), SeqCst);
     record.state.store(generation << 8 | LIVE, Release);
     Ok(Participant { index, generation })
@@ -105,7 +107,10 @@ pub(crate) fn register<W: World>(world: &W, index: u32) -> Result<Participant> {
 /// Gives the record back. The caller holds no lease any more.
 pub(crate) fn detach<W: World>(world: &W, me: Participant) -> Result<()> {
     let record = me.record(world)?;
+    // What a guard that was never dropped still holds: its write did not come to an end.
+    lock::abandon(world, me.tag());
     release_words(&record);
+    lock::wake_all_writers(world)?;
     free(world, me.index, &record);
     notify::notify(world, world.room());
     world.unlock(me.index);
@@ -125,12 +130,14 @@ pub(crate) fn recover<W: World>(world: &W, index: u32) -> Result<()> {
         return Ok(());
     }
     let dead = Tag::new(index, state >> 8);
+    lock::abandon(world, dead);
     let prod = Tag::from_bits(world.prod().load(Acquire));
     if prod.same_owner(dead) {
         // A frame it was filling stays odd, so nobody can see it; the successor takes that slot again.
         _ = world.prod().compare_exchange(prod.to_bits(), Tag::FREE.to_bits(), AcqRel, Relaxed);
     }
     release_words(&record);
+    lock::wake_all_writers(world)?;
     notify::notify(world, world.room());
     notify::notify(world, world.notify());
     free(world, index, &record);

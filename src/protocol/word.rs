@@ -4,11 +4,11 @@
 //! production the words are `AtomicU32` and `AtomicU64` inside a mapped file; under loom they are loom's.
 //!
 //! # Ordering
-//! Four places need a store to be visible before a later load is made (the pin, the join of a lossless consumer, and
-//! the two scans of a producer). There both the store and the load are `SeqCst`, on both sides: on x86 that is one
-//! exchange, where a fence between them would be a full `mfence`. Loom treats such accesses as acquire and release
-//! only, so its words put a `SeqCst` fence before a `SeqCst` load that follows a `SeqCst` store, which is what the pair
-//! promises.
+//! Some places need a store to be visible before a later load is made: the pin, the join of a lossless consumer, the two
+//! scans of a producer, and a reader and a writer of a block that announce themselves and then look for each other.
+//! There both the store and the load are `SeqCst`, on both sides: on x86 that is one exchange, where a fence between
+//! them would be a full `mfence`. Loom treats such accesses as acquire and release only, so its words stand beside
+//! a second atomic that keeps the one order of all of them.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -18,6 +18,9 @@ pub(crate) trait Word<V> {
     fn store(&self, value: V, order: Ordering);
     fn fetch_or(&self, bits: V, order: Ordering) -> V;
     fn fetch_and(&self, bits: V, order: Ordering) -> V;
+    fn fetch_add(&self, value: V, order: Ordering) -> V;
+    fn fetch_sub(&self, value: V, order: Ordering) -> V;
+    fn swap(&self, value: V, order: Ordering) -> V;
     fn compare_exchange(&self, current: V, new: V, success: Ordering, failure: Ordering) -> Result<V, V>;
 }
 
@@ -45,6 +48,21 @@ macro_rules! real_word {
                 <$atomic>::fetch_and(self, bits, order)
             }
             #[inline]
+            fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                step!();
+                <$atomic>::fetch_add(self, value, order)
+            }
+            #[inline]
+            fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
+                step!();
+                <$atomic>::fetch_sub(self, value, order)
+            }
+            #[inline]
+            fn swap(&self, value: $value, order: Ordering) -> $value {
+                step!();
+                <$atomic>::swap(self, value, order)
+            }
+            #[inline]
             fn compare_exchange(
                 &self,
                 current: $value,
@@ -69,8 +87,20 @@ pub(crate) struct Record<'w, W: World + ?Sized> {
     pub(crate) holds: &'w W::U32,
     /// `next << 2 | EVICTED | ACTIVE` of a lossless consumer.
     pub(crate) cursor: &'w W::U64,
-    /// Slot plus one of each frame that it reads in place.
+    /// Slot plus one of each frame that it reads in place; in an array in place, a span of blocks.
     pub(crate) pins: &'w [W::U32],
+}
+
+/// The words of one block's lock.
+pub(crate) struct Block<'w, W: World + ?Sized> {
+    /// Who writes it: a tag and flags.
+    pub(crate) wr: &'w W::U32,
+    /// Counts readers that left while a writer waited for them.
+    pub(crate) drain: &'w W::U32,
+    /// Odd while it is being written. In a cell: how often it was stored.
+    pub(crate) seq: &'w W::U64,
+    /// Not zero: a writer died in the middle of it.
+    pub(crate) poison: &'w W::U32,
 }
 
 /// One array's shared words as one attached process sees them, and its kernel.
@@ -79,10 +109,13 @@ pub(crate) struct Record<'w, W: World + ?Sized> {
 /// them, so no index from shared memory is ever used unchecked.
 pub(crate) trait World {
     type U32: Word<u32>;
-    type U64: Word<u64>;
+    type U64: Word<u64> + Default;
 
     fn participants(&self) -> u32;
     fn slots(&self) -> u32;
+    fn blocks(&self) -> u32;
+    /// Whether the array is a cell, whose readers never wait and whose value is never half written.
+    fn is_cell(&self) -> bool;
     /// How many of the newest frames the ring names.
     fn ring_len(&self) -> u64;
 
@@ -97,6 +130,7 @@ pub(crate) trait World {
     fn occupied(&self, word: u32) -> &Self::U64;
     fn record(&self, participant: u32) -> Option<Record<'_, Self>>;
     fn ver(&self, slot: u32) -> Option<&Self::U64>;
+    fn block(&self, block: u32) -> Option<Block<'_, Self>>;
     /// The ring's entry for this sequence.
     fn desc(&self, seq: u64) -> &Self::U64;
 

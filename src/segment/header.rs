@@ -2,6 +2,7 @@
 
 use super::Form;
 use crate::error::{Error, Result};
+use crate::kind::Kind;
 use crate::layout::{self, BYTE_ORDER_MARK, Identity, MAGIC, PAGE, Region, VERSION};
 use crate::npy;
 use std::fs::File;
@@ -79,5 +80,5 @@ fn read_form(identity: &Identity, preamble: &[u8], attributes: &Attributes) -> R
         Some(name) => dtype.with_npy_attribute(name)?,
         None => dtype,
     };
-    Ok(Form { kind: identity.kind, dtype, shape, order })
+    Ok(Form { kind: Kind::of(identity), dtype, shape, order })
 }

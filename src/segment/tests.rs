@@ -7,7 +7,7 @@
 
 use super::*;
 use crate::attachment::Attachment;
-use crate::layout::{Superblock, flags, kind};
+use crate::layout::{Superblock, flags};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -23,7 +23,7 @@ fn may_write() -> bool {
     std::env::var_os("SHARRAY_WRITE_GOLDEN").is_some()
 }
 
-fn spec(kind: u32, descr: &str, shape: &[usize], order: Order) -> Result<Spec> {
+fn spec(kind: Kind, descr: &str, shape: &[usize], order: Order) -> Result<Spec> {
     let form = Form { kind, dtype: DType::parse(descr)?, shape: shape.to_vec(), order };
     let (slots, ring, participants, blocks) = (1, 0, 4, 1);
     Ok(Spec { form, flags: 0, slots, ring, participants, blocks, huge_pages: false, attributes: Attributes::new() })
@@ -31,7 +31,7 @@ fn spec(kind: u32, descr: &str, shape: &[usize], order: Order) -> Result<Spec> {
 
 /// What streams cannot show: the other kinds, and arrays in a single slot.
 fn specs() -> Result<Vec<(&'static str, Spec)>> {
-    let in_place = |descr, shape: &[usize], order| spec(kind::IN_PLACE, descr, shape, order);
+    let in_place = |descr, shape: &[usize], order| spec(Kind::InPlace, descr, shape, order);
     let mut described = in_place("<f8", &[2], Order::C)?;
     described.attributes.insert("unit".to_owned(), "mm".into());
     Ok(vec![
@@ -43,9 +43,9 @@ fn specs() -> Result<Vec<(&'static str, Spec)>> {
         ("in-place-blocks", Spec { blocks: 3, ..in_place("|u1", &[6], Order::C)? }),
         ("in-place-durable", Spec { flags: flags::DURABLE, ..in_place("<i8", &[5], Order::C)? }),
         ("in-place-described", described),
-        ("cell", Spec { flags: flags::CELL, slots: 2, ..in_place("[('x', '<f8'), ('y', '<f8')]", &[], Order::C)? }),
-        ("growable", Spec { flags: flags::SPARSE, ..spec(kind::GROWABLE, "<i4", &[16, 2], Order::C)? }),
-        ("team", Spec { slots: 2, blocks: 2, ..spec(kind::TEAM, "<f8", &[4], Order::C)? }),
+        ("cell", Spec { slots: 2, ..spec(Kind::Cell, "[('x', '<f8'), ('y', '<f8')]", &[], Order::C)? }),
+        ("growable", Spec { flags: flags::SPARSE, ..spec(Kind::Growable, "<i4", &[16, 2], Order::C)? }),
+        ("team", Spec { slots: 2, blocks: 2, ..spec(Kind::Team, "<f8", &[4], Order::C)? }),
     ])
 }
 
@@ -167,7 +167,7 @@ fn golden_files_are_attached_and_keep_their_payload() -> Outcome {
             let payload = &payload.bytes()[..segment.size_bytes as usize];
             let at = (segment.identity.data_off + u64::from(slot) * segment.identity.slot_stride) as usize;
             assert_eq!(payload, &golden[at..at + payload.len()], "{name}, slot {slot}");
-            if segment.form.kind != kind::STREAM {
+            if segment.form.kind != Kind::Stream {
                 assert_eq!(payload, pattern(slot, segment.size_bytes), "{name}, slot {slot}");
             }
         }
@@ -179,7 +179,7 @@ fn golden_files_are_attached_and_keep_their_payload() -> Outcome {
 #[test]
 fn the_holes_of_a_copy_are_filled() -> Outcome {
     let blocks = |file: &File| file.metadata().map(|meta| meta.blocks() * 512);
-    let mut large = spec(kind::IN_PLACE, "|u1", &[1 << 20], Order::C)?;
+    let mut large = spec(Kind::InPlace, "|u1", &[1 << 20], Order::C)?;
     for is_sparse in [false, true] {
         large.flags = if is_sparse { flags::SPARSE } else { 0 };
         let original = tempfile::tempfile()?;
@@ -201,7 +201,7 @@ fn the_holes_of_a_copy_are_filled() -> Outcome {
 fn a_copy_that_does_not_fit_is_none() -> Outcome {
     let file = tempfile::tempfile()?;
     // Of 128 TiB that a process can address, 90 are the mapping and leave no room for 45.
-    let mut huge = spec(kind::STREAM, "|u1", &[45 << 40], Order::C)?;
+    let mut huge = spec(Kind::Stream, "|u1", &[45 << 40], Order::C)?;
     (huge.flags, huge.slots, huge.ring, huge.blocks) = (flags::SPARSE, 2, 2, 0);
     match Segment::create("huge", &file, &huge) {
         Ok(segment) => {

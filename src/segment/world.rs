@@ -3,8 +3,11 @@
 #![allow(unsafe_code, reason = "a row of words is seen as a slice")]
 
 use super::Segment;
-use crate::layout::{BITMAP_WORDS, Control, LINE, LOCK_PARTICIPANTS, PARTICIPANTS_OFF, PINS, Participant, SlotHeader};
-use crate::protocol::word::{Record, Word, World};
+use crate::kind::Kind;
+use crate::layout::{
+    self, BITMAP_WORDS, Control, LINE, LOCK_PARTICIPANTS, PARTICIPANTS_OFF, PINS, Participant, SlotHeader,
+};
+use crate::protocol::word::{Block, Record, Word, World};
 use crate::sys::byte_lock::{self, Mode};
 use crate::sys::{futex, process};
 use std::mem::offset_of;
@@ -27,6 +30,14 @@ impl World for Segment {
     }
     fn slots(&self) -> u32 {
         self.identity.nslots
+    }
+    #[inline]
+    fn blocks(&self) -> u32 {
+        self.identity.nblocks
+    }
+    #[inline]
+    fn is_cell(&self) -> bool {
+        self.form.kind == Kind::Cell
     }
     fn ring_len(&self) -> u64 {
         // Two or more in every stream; the ring of another kind is never asked for, and must not divide by zero.
@@ -79,6 +90,19 @@ impl World for Segment {
     #[inline]
     fn ver(&self, slot: u32) -> Option<&AtomicU64> {
         self.slot_words(slot)?.get(offset_of!(SlotHeader, ver) / 8)
+    }
+    #[inline]
+    fn block(&self, block: u32) -> Option<Block<'_, Self>> {
+        if block >= self.identity.nblocks {
+            return None;
+        }
+        let base = self.identity.blocks.off + u64::from(block) * LINE;
+        Some(Block {
+            wr: self.word32(base + offset_of!(layout::Block, wr) as u64),
+            drain: self.word32(base + offset_of!(layout::Block, drain) as u64),
+            seq: self.word64(base + offset_of!(layout::Block, seq) as u64),
+            poison: self.word32(base + offset_of!(layout::Block, poison) as u64),
+        })
     }
     #[inline]
     fn desc(&self, seq: u64) -> &AtomicU64 {

@@ -1,20 +1,21 @@
 //! The publishing side, dtype known at run time; the typed one is a thin cover over it.
 
 use super::publisher::{Backpressure, PublisherBuilder};
-use super::{check_is_stream, deadline_ns};
 use crate::attachment::{Attachment, OwnPins};
 use crate::directory::{Creation, Directory};
 use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::expect::{check_dtype, check_kind};
 use crate::guard::{self, LoanedSlot};
+use crate::kind::Kind;
 use crate::protocol::notify::{self, Slices};
 use crate::protocol::participant::{self, Participant, Tag};
 use crate::protocol::producer::Producer;
 use crate::protocol::{self, Fault, World as _};
 use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
-use crate::sys::futex;
+use crate::sys::futex::{self, deadline_ns};
 use ndarray::{ArrayView, ArrayViewMut, Dimension};
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -50,11 +51,7 @@ impl AnyPublisher {
         backpressure: Backpressure,
         first: Option<Fill<'_>>,
     ) -> Result<Self> {
-        let form = &creation.spec.form;
-        if form.dtype.is_subarray() {
-            let reason = "a sub-array can only be a field; give the shape another dimension instead".to_owned();
-            return Err(Error::UnsupportedDtype { dtype: form.dtype.to_string(), reason });
-        }
+        check_dtype(&creation.spec.form.dtype)?;
         directory.create(name, creation, |attachment| {
             let mut publisher = Self::attach(attachment, backpressure, |_| Ok(()))?;
             if let Some(fill) = first {
@@ -72,7 +69,7 @@ impl AnyPublisher {
         backpressure: Backpressure,
         check: impl FnOnce(&Form) -> Result<()>,
     ) -> Result<Self> {
-        check_is_stream(attachment.segment())?;
+        check_kind(attachment.name(), attachment.segment().form(), Kind::Stream)?;
         check(attachment.segment().form())?;
         let me = attachment.writer()?;
         let producer = claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;

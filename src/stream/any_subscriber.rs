@@ -1,6 +1,5 @@
 //! The reading side, dtype known at run time; the typed one is a thin cover over it.
 
-use super::deadline_ns;
 use super::frame::{AnyFrame, Lease};
 use super::subscriber::SubscriberBuilder;
 use crate::attachment::Attachment;
@@ -17,6 +16,7 @@ use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
 use crate::sys::byte_lock;
 use crate::sys::copy::AlignedBytes;
+use crate::sys::futex::deadline_ns;
 use std::iter::FusedIterator;
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -1,14 +1,15 @@
 //! The publishing side of a stream.
 
 use super::any_publisher::{AnyLoan, AnyPublisher, Fill};
-use crate::directory::{Access, Creation, Directory};
+use crate::directory::{Access, Creation};
 use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::guard;
-use crate::layout::{LINE, MAX_PARTICIPANTS, MAX_SLOTS, kind};
+use crate::expect::{check_alignment, check_form, check_item};
+use crate::kind::Kind;
+use crate::layout::MAX_SLOTS;
+use crate::options::{Options, attach_or_create};
 use crate::segment::{Form, Spec};
-use crate::shape::Order;
 use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IntoDimension, IxDyn};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -16,9 +17,6 @@ use std::time::Duration;
 
 /// Slots beyond the history: frames that subscribers may look at after they left the ring.
 const SPARE_SLOTS: u32 = 4;
-
-/// How often `open` looks again when a name comes and goes between its looks.
-const TRIES: u32 = 100;
 
 /// What happens when a lossless subscriber has not read the frame that the next one would push out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -234,14 +232,9 @@ impl<T, D> DerefMut for Loan<'_, T, D> {
 /// ```
 #[derive(Debug)]
 pub struct PublisherBuilder<P> {
-    directory: Option<Directory>,
+    options: Options,
     history: u32,
     slots: Option<u32>,
-    participants: u32,
-    order: Order,
-    permissions: u32,
-    huge_pages: bool,
-    attributes: serde_json::Map<String, serde_json::Value>,
     backpressure: Backpressure,
     publisher: PhantomData<fn() -> P>,
 }
@@ -249,32 +242,23 @@ pub struct PublisherBuilder<P> {
 // Derived, it would ask that the publisher can be cloned.
 impl<P> Clone for PublisherBuilder<P> {
     fn clone(&self) -> Self {
-        Self { directory: self.directory.clone(), attributes: self.attributes.clone(), ..*self }
+        Self { options: self.options.clone(), ..*self }
     }
 }
 
 impl<P> PublisherBuilder<P> {
     pub(super) fn new() -> Self {
         Self {
-            directory: None,
+            options: Options::default(),
             history: 4,
             slots: None,
-            participants: 64,
-            order: Order::C,
-            permissions: 0o600,
-            huge_pages: false,
-            attributes: serde_json::Map::new(),
             backpressure: Backpressure::default(),
             publisher: PhantomData,
         }
     }
 
-    /// Where the stream is or shall be. Default: [`Directory::default_place`].
-    #[must_use]
-    pub fn directory(mut self, directory: &Directory) -> Self {
-        self.directory = Some(directory.clone());
-        self
-    }
+    common_options!("stream");
+    array_options!("stream");
 
     /// How many of the newest frames the stream names, from 2. Default: 4. For a new stream.
     ///
@@ -293,52 +277,11 @@ impl<P> PublisherBuilder<P> {
         self
     }
 
-    /// How many publishers and subscribers can be attached at a time, up to 1022. Default: 64. For a new stream.
-    #[must_use]
-    pub fn participants(mut self, participants: u32) -> Self {
-        self.participants = participants;
-        self
-    }
-
-    /// How the items stand in memory. Default: [`Order::C`]. For a new stream; one that is there must have it.
-    #[must_use]
-    pub fn order(mut self, order: Order) -> Self {
-        self.order = order;
-        self
-    }
-
-    /// The permissions of the file, as for `chmod`. Default: `0o600`. For a new stream.
-    ///
-    /// Another user needs a [`Directory::open_trusting_others`] to attach.
-    #[must_use]
-    pub fn permissions(mut self, mode: u32) -> Self {
-        self.permissions = mode & 0o777;
-        self
-    }
-
-    /// Aligns the payload so that the kernel can use pages of 2 MiB. For a new stream.
-    #[must_use]
-    pub fn huge_pages(mut self, yes: bool) -> Self {
-        self.huge_pages = yes;
-        self
-    }
-
-    /// Attaches a fact to a new stream, for ever: units, a serial number, a calibration.
-    #[must_use]
-    pub fn attribute(mut self, key: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.attributes.insert(key.to_owned(), value.into());
-        self
-    }
-
     /// What to do about a lossless subscriber that is slow. Default: [`Backpressure::Block`].
     #[must_use]
     pub fn backpressure(mut self, backpressure: Backpressure) -> Self {
         self.backpressure = backpressure;
         self
-    }
-
-    fn place(&self) -> Result<Directory> {
-        self.directory.clone().map_or_else(Directory::default_place, Ok)
     }
 
     fn create_any(&self, name: &str, dtype: DType, shape: &[usize], first: Option<Fill<'_>>) -> Result<AnyPublisher> {
@@ -349,53 +292,33 @@ impl<P> PublisherBuilder<P> {
             slots > self.history && slots <= MAX_SLOTS,
             format!("it has {slots} slots, expected more than its history of {} and at most {MAX_SLOTS}", self.history),
         )?;
-        check(
-            (1..=MAX_PARTICIPANTS).contains(&self.participants),
-            format!("it has room for {} participants, expected 1 to {MAX_PARTICIPANTS}", self.participants),
-        )?;
+        self.options.check(name)?;
         let spec = Spec {
-            form: Form { kind: kind::STREAM, dtype, shape: shape.to_vec(), order: self.order },
+            form: Form { kind: Kind::Stream, dtype, shape: shape.to_vec(), order: self.options.order },
             flags: 0,
             slots,
             ring: self.history,
-            participants: self.participants,
+            participants: self.options.participants,
             blocks: 0,
-            huge_pages: self.huge_pages,
-            attributes: self.attributes.clone(),
+            huge_pages: self.options.huge_pages,
+            attributes: self.options.attributes.clone(),
         };
-        let creation = Creation { spec: &spec, permissions: self.permissions };
-        AnyPublisher::create(&self.place()?, name, &creation, self.backpressure, first)
+        let creation = Creation { spec: &spec, permissions: self.options.permissions };
+        AnyPublisher::create(&self.options.place()?, name, &creation, self.backpressure, first)
     }
 
     fn attach_any(&self, name: &str, check: impl FnOnce(&Form) -> Result<()>) -> Result<AnyPublisher> {
-        AnyPublisher::attach(self.place()?.attach(name, Access::ReadWrite)?, self.backpressure, check)
+        AnyPublisher::attach(self.options.place()?.attach(name, Access::ReadWrite)?, self.backpressure, check)
     }
 
     fn open_any(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<AnyPublisher> {
-        let form = Form { kind: kind::STREAM, dtype: dtype.clone(), shape: shape.to_vec(), order: self.order };
-        for _ in 0..TRIES {
-            match self.attach_any(name, |found| check_form(name, found, &form)) {
-                Err(Error::NotFound { .. }) => {}
-                found => return found,
-            }
-            match self.create_any(name, dtype.clone(), shape, None) {
-                Err(Error::AlreadyExists { .. }) => {}
-                made => return made,
-            }
-        }
-        Err(Error::TimedOut { name: name.to_owned() })
+        let form = Form { kind: Kind::Stream, dtype: dtype.clone(), shape: shape.to_vec(), order: self.options.order };
+        attach_or_create(
+            name,
+            || self.attach_any(name, |found| check_form(name, found, &form)),
+            || self.create_any(name, dtype.clone(), shape, None),
+        )
     }
-}
-
-fn check_form(name: &str, found: &Form, expected: &Form) -> Result<()> {
-    let order_matters = expected.shape.len() > 1;
-    let is_same = found.dtype == expected.dtype
-        && found.shape == expected.shape
-        && (found.order == expected.order || !order_matters);
-    if is_same {
-        return Ok(());
-    }
-    Err(Error::Mismatch { name: name.to_owned(), expected: expected.describe(), found: found.describe() })
 }
 
 impl<T: Element, D: Dimension> PublisherBuilder<Publisher<T, D>> {
@@ -427,7 +350,7 @@ impl<T: Element, D: Dimension> PublisherBuilder<Publisher<T, D>> {
     /// # Errors
     /// As for [`Publisher::attach`].
     pub fn attach(&self, name: &str) -> Result<Publisher<T, D>> {
-        self.attach_any(name, |form| check_item::<T, D>(form, name)).map(Publisher::new)
+        self.attach_any(name, |form| check_item::<T, D>(name, form, Kind::Stream)).map(Publisher::new)
     }
 
     /// Takes the stream over or creates it.
@@ -464,27 +387,4 @@ impl PublisherBuilder<AnyPublisher> {
     pub fn open(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<AnyPublisher> {
         self.open_any(name, dtype, shape)
     }
-}
-
-/// Refuses items that slots, which start on lines of 128 bytes, cannot be borrowed as.
-fn check_alignment<T: Element>() -> Result<()> {
-    if align_of::<T>() as u64 <= LINE {
-        return Ok(());
-    }
-    let reason = format!("its Rust type is aligned to {} bytes, expected at most {LINE}", align_of::<T>());
-    Err(Error::UnsupportedDtype { dtype: T::dtype().to_string(), reason })
-}
-
-/// Refuses a handle to an array that is not one of `T` with the dimensions of `D`.
-pub(super) fn check_item<T: Element, D: Dimension>(form: &Form, name: &str) -> Result<()> {
-    check_alignment::<T>()?;
-    if form.dtype == T::dtype() && guard::fits::<D>(form.shape.len()) {
-        return Ok(());
-    }
-    let dimensions = D::NDIM.map_or_else(|| "any number of dimensions".to_owned(), |ndim| format!("{ndim} dimensions"));
-    Err(Error::Mismatch {
-        name: name.to_owned(),
-        expected: format!("a stream of {} with {dimensions}", T::dtype()),
-        found: form.describe(),
-    })
 }

@@ -1,12 +1,12 @@
 //! The reading side of a stream.
 
 use super::any_subscriber::{AnyFrames, AnySubscriber};
-use super::check_is_stream;
 use super::frame::{AnyFrame, Frame};
-use super::publisher::check_item;
 use crate::directory::{Access, Directory};
 use crate::element::Element;
 use crate::error::Result;
+use crate::expect::{check_item, check_kind};
+use crate::kind::Kind;
 use crate::segment::Form;
 use ndarray::{Dimension, IxDyn};
 use std::iter::FusedIterator;
@@ -240,7 +240,7 @@ impl<S> SubscriberBuilder<S> {
     fn attach_any(&self, name: &str, check: impl FnOnce(&Form) -> Result<()>) -> Result<AnySubscriber> {
         let place = self.directory.clone().map_or_else(Directory::default_place, Ok)?;
         let attachment = place.attach_within(name, self.access, self.wait)?;
-        check_is_stream(attachment.segment())?;
+        check_kind(attachment.name(), attachment.segment().form(), Kind::Stream)?;
         check(attachment.segment().form())?;
         AnySubscriber::join(attachment, self.is_lossless, self.from_oldest)
     }
@@ -255,7 +255,7 @@ impl<T: Element, D: Dimension> SubscriberBuilder<Subscriber<T, D>> {
     /// [`NeedsRecovery`](crate::Error::NeedsRecovery) for a read-only one on a file that nobody used since the machine
     /// started.
     pub fn attach(&self, name: &str) -> Result<Subscriber<T, D>> {
-        let any = self.attach_any(name, |form| check_item::<T, D>(form, name))?;
+        let any = self.attach_any(name, |form| check_item::<T, D>(name, form, Kind::Stream))?;
         Ok(Subscriber { any, item: PhantomData })
     }
 }

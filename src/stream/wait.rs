@@ -1,12 +1,11 @@
 //! Waiting for news on several streams at once.
 
-use super::deadline_ns;
 use crate::error::{Error, Result};
 use crate::protocol::World as _;
 use crate::protocol::notify::{self, Slices};
 use crate::segment::Segment;
 use crate::stream::{AnySubscriber, Subscriber};
-use crate::sys::futex::{self, MAX_WORDS};
+use crate::sys::futex::{self, MAX_WORDS, deadline_ns};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicU32, fence};
 use std::time::Duration;

@@ -5,6 +5,9 @@
 
 #![allow(unsafe_code, reason = "live bytes are read through raw pointers")]
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
 /// Copies start on multiples of so many bytes.
 pub(crate) const ALIGN: usize = 128;
 
@@ -37,33 +40,67 @@ impl AlignedBytes {
     }
 }
 
-/// Copies `target.len()` words from shared memory into private memory.
+/// Up to here the words are copied one by one: the machine's own copy takes its time to start.
+const SMALL: usize = 256;
+
+/// Copies bytes from shared memory, from `offset` on, into private memory.
 ///
 /// What arrives may be a mixture of old and new: the caller decides afterwards whether to believe it.
 ///
 /// # Safety
-/// `source` is valid for reads of that many words and aligned to 8 bytes.
-pub(crate) unsafe fn copy_words(source: *const u64, target: &mut [u64]) {
+/// `source` is aligned to 8 bytes, and valid for reads up to the end of the word that holds the last byte.
+#[inline]
+pub(crate) unsafe fn copy_out(source: *const u64, offset: usize, target: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: the caller vouches for the source; the target is a live slice of as many bytes. The direction flag is
-    // clear at function entry by the ABI, and the instruction touches nothing but the registers named here.
-    unsafe {
-        std::arch::asm!(
-            "rep movsb",
-            inout("rcx") size_of_val(target) => _,
-            inout("rsi") source => _,
-            inout("rdi") target.as_mut_ptr() => _,
-            options(nostack, preserves_flags)
-        );
+    if target.len() > SMALL || offset % 8 != 0 {
+        let source = source.wrapping_byte_add(offset);
+        // SAFETY: the caller vouches for the source; the target is a live slice of as many bytes. The direction flag is
+        // clear at function entry by the ABI, and the instruction touches nothing but the registers named here.
+        unsafe {
+            std::arch::asm!(
+                "rep movsb",
+                inout("rcx") target.len() => _,
+                inout("rsi") source => _,
+                inout("rdi") target.as_mut_ptr() => _,
+                options(nostack, preserves_flags)
+            );
+        }
+        return;
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    for (i, word) in target.iter_mut().enumerate() {
-        // SAFETY: `i` is below the number of words that the caller vouches for.
-        let at = unsafe { source.add(i) };
-        // SAFETY: aligned and valid by the caller's word, and only ever written through atomics of this width.
-        *word =
-            unsafe { std::sync::atomic::AtomicU64::from_ptr(at.cast_mut()) }.load(std::sync::atomic::Ordering::Relaxed);
+    let mut at = offset;
+    let mut rest = target;
+    while !rest.is_empty() {
+        let word = source.wrapping_add(at / 8);
+        // SAFETY: the word holds one of the bytes that the caller vouches for, and is aligned.
+        let value = unsafe { shared_word(word) }.load(Relaxed).to_ne_bytes();
+        let part = rest.len().min(8 - at % 8);
+        let (now, later) = rest.split_at_mut(part);
+        now.copy_from_slice(&value[at % 8..at % 8 + part]);
+        (at, rest) = (at + part, later);
     }
+}
+
+/// Copies private bytes into shared memory, word by word; the last word is filled up with zeros.
+///
+/// # Safety
+/// `target` is aligned to 8 bytes, and valid for writes up to the end of the word that holds the last byte; everyone
+/// who accesses it meanwhile does so through relaxed atomics of this width, or through [`copy_out`].
+#[inline]
+pub(crate) unsafe fn copy_in(source: &[u8], target: *mut u64) {
+    for (i, bytes) in source.chunks(8).enumerate() {
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        // SAFETY: the word is one of those that the caller vouches for.
+        unsafe { shared_word(target.wrapping_add(i)) }.store(u64::from_ne_bytes(word), Relaxed);
+    }
+}
+
+/// # Safety
+/// The word is aligned and lives as long as the reference.
+#[inline]
+unsafe fn shared_word<'a>(word: *const u64) -> &'a AtomicU64 {
+    // SAFETY: by the caller's word; it is accessed through atomics of this width only, or not by Rust.
+    unsafe { AtomicU64::from_ptr(word.cast_mut()) }
 }
 
 #[cfg(test)]
@@ -78,6 +115,24 @@ mod tests {
             assert_eq!(copy.words_mut(len).as_ptr().align_offset(ALIGN), 0, "{len}");
             assert_eq!(copy.bytes().as_ptr().align_offset(ALIGN), 0, "{len}");
             assert!(copy.bytes().len() as u64 >= len);
+        }
+    }
+
+    /// From any place and of any length, through the words and through the machine's instruction.
+    #[test]
+    fn what_is_copied_in_is_copied_out() {
+        let bytes: Vec<u8> = (0..1000_u32).map(|i| (i * 7 % 251) as u8).collect();
+        let mut shared = vec![0_u64; 130];
+        for len in [0, 1, 7, 8, 9, 64, 255, 256, 257, 1000] {
+            shared.fill(u64::MAX);
+            // SAFETY: there are 1040 bytes, and nobody else sees them.
+            unsafe { copy_in(&bytes[..len], shared.as_mut_ptr()) };
+            for offset in (0..len).step_by(3) {
+                let mut back = vec![0; len - offset];
+                // SAFETY: as above.
+                unsafe { copy_out(shared.as_ptr(), offset, &mut back) };
+                assert_eq!(back, bytes[offset..len], "{len} from {offset}");
+            }
         }
     }
 

@@ -85,9 +85,7 @@ impl LockFile {
     /// Takes the descriptor that `open` makes. No fork comes between its making and its mark.
     pub(crate) fn open(open: impl FnOnce() -> io::Result<File>) -> io::Result<Self> {
         install()?;
-        shut_gate();
-        let file = open().inspect(|file| mark(file.as_raw_fd(), true));
-        open_gate();
+        let file = without_fork(|| open().inspect(|file| mark(file.as_raw_fd(), true)));
         file.map(|file| Self(Some(file)))
     }
 
@@ -101,10 +99,10 @@ impl LockFile {
 impl Drop for LockFile {
     fn drop(&mut self) {
         if let Some(file) = self.0.take() {
-            shut_gate();
-            mark(file.as_raw_fd(), false);
-            drop(file);
-            open_gate();
+            without_fork(|| {
+                mark(file.as_raw_fd(), false);
+                drop(file);
+            });
         }
     }
 }
@@ -112,6 +110,16 @@ impl Drop for LockFile {
 /// Shut while a descriptor that locks is made or closed, and by a thread that forks: a child has either the mark and
 /// the descriptor, or neither.
 static GATE: AtomicU32 = AtomicU32::new(0);
+
+/// Runs `act` while no thread of this process forks: a child finds what it changes either before or after.
+///
+/// It must be short, and must not panic.
+pub(crate) fn without_fork<R>(act: impl FnOnce() -> R) -> R {
+    shut_gate();
+    let done = act();
+    open_gate();
+    done
+}
 
 extern "C" fn shut_gate() {
     while GATE.swap(1, Acquire) != 0 {

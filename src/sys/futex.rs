@@ -16,6 +16,16 @@ pub(crate) fn now_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_MONOTONIC)
 }
 
+/// The end of a wait on the monotonic clock. No span, or one too long to count, is no limit; zero is before any time.
+pub(crate) fn deadline_ns(timeout: Option<Duration>) -> u64 {
+    let span = timeout.and_then(|timeout| u64::try_from(timeout.as_nanos()).ok());
+    match span {
+        Some(0) => 0,
+        Some(span) => now_ns().saturating_add(span),
+        None => u64::MAX,
+    }
+}
+
 /// Nanoseconds since 1970.
 pub(crate) fn wall_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_REALTIME)

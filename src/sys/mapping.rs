@@ -30,6 +30,11 @@ impl Mapping {
         self.map.as_mut_ptr()
     }
 
+    /// Writes a part that was changed to the disk, and waits until it is there.
+    pub(crate) fn flush(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.map.flush_range(offset as usize, len as usize)
+    }
+
     /// The place of `len` bytes at `offset`; `None` unless all of them are inside. Everyone calls this one check.
     #[inline]
     pub(crate) fn range(&self, offset: u64, len: u64) -> Option<*mut u8> {

@@ -1,0 +1,330 @@
+//! An array in place, dtype known at run time; the typed one is a thin cover over it.
+
+use super::builder::ArrayBuilder;
+use crate::attachment::Attachment;
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::guard::{AnyReadGuard, AnyWriteGuard, Hold, Reading, Writing};
+use crate::layout::LOCK_PARTICIPANTS;
+use crate::protocol::notify::{self, Slices};
+use crate::protocol::participant::Tag;
+use crate::protocol::word::Word;
+use crate::protocol::{World as _, lock, seqlock};
+use crate::segment::{Form, Part, Segment};
+use crate::shape::Order;
+use crate::sys::byte_lock;
+use crate::sys::copy::AlignedBytes;
+use crate::sys::futex::deadline_ns;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Copies without a lease that are tried before a lease is taken.
+const COPIES: u32 = 4;
+
+/// One array that everyone sees change, with a dtype known at run time. See [`SharedArray`](crate::SharedArray).
+#[derive(Debug)]
+pub struct AnyArray {
+    attachment: Arc<Attachment>,
+}
+
+impl AnyArray {
+    /// Options for a new array, or for attaching to one.
+    pub fn builder() -> ArrayBuilder<Self> {
+        ArrayBuilder::new()
+    }
+
+    pub(super) fn new(attachment: Attachment) -> Self {
+        Self { attachment: attachment.share() }
+    }
+
+    /// The array's name.
+    pub fn name(&self) -> &str {
+        self.attachment.name()
+    }
+
+    /// The items' dtype.
+    pub fn dtype(&self) -> &DType {
+        &self.form().dtype
+    }
+
+    /// The array's shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.form().shape
+    }
+
+    /// How the items stand in memory.
+    pub fn order(&self) -> Order {
+        self.form().order
+    }
+
+    /// The bytes of all items.
+    pub fn size_bytes(&self) -> usize {
+        self.segment().size_bytes() as usize
+    }
+
+    /// How many blocks it is divided into, along its first axis.
+    pub fn blocks(&self) -> usize {
+        self.segment().blocks() as usize
+    }
+
+    /// The rows of some blocks. They are shared out as evenly as can be, as `numpy.array_split` does.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there are no such blocks, or none are asked for.
+    pub fn rows(&self, blocks: Range<usize>) -> Result<Range<usize>> {
+        Ok(self.segment().part(blocks)?.rows)
+    }
+
+    /// The attributes that the array was created with.
+    pub fn attributes(&self) -> &serde_json::Map<String, serde_json::Value> {
+        self.segment().attributes()
+    }
+
+    /// Whether it can only be copied, because the file may only be read.
+    pub fn is_read_only(&self) -> bool {
+        !self.segment().is_writable()
+    }
+
+    /// Whether the array was unlinked: those who are attached go on, nobody else can attach.
+    pub fn is_retired(&self) -> bool {
+        self.segment().is_retired()
+    }
+
+    /// Two for each write that has ended, and one more while any is under way. A block that is written counts for
+    /// itself; contents given at creation count as one write.
+    pub fn sequence(&self) -> u64 {
+        lock::sequence(self.segment())
+    }
+
+    pub(super) fn form(&self) -> &Form {
+        self.segment().form()
+    }
+
+    pub(super) fn segment(&self) -> &Segment {
+        self.attachment.segment()
+    }
+
+    /// Leases the whole array for reading; waits without limit.
+    ///
+    /// # Errors
+    /// As [`SharedArray::read`](crate::SharedArray::read).
+    pub fn read(&self) -> Result<AnyReadGuard<'_>> {
+        self.read_until(self.segment().whole(), u64::MAX)
+    }
+
+    /// Leases the whole array for reading; does not wait.
+    ///
+    /// # Errors
+    /// As [`SharedArray::try_read`](crate::SharedArray::try_read).
+    pub fn try_read(&self) -> Result<AnyReadGuard<'_>> {
+        self.read_until(self.segment().whole(), 0)
+    }
+
+    /// Leases the whole array for reading; waits at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`SharedArray::read_timeout`](crate::SharedArray::read_timeout).
+    pub fn read_timeout(&self, timeout: Duration) -> Result<AnyReadGuard<'_>> {
+        self.read_until(self.segment().whole(), deadline_ns(Some(timeout)))
+    }
+
+    /// Leases some blocks for reading; waits without limit. `timeout` bounds the wait; of zero, it does not wait.
+    ///
+    /// # Errors
+    /// As [`SharedArray::read_blocks`](crate::SharedArray::read_blocks).
+    pub fn read_blocks(&self, blocks: Range<usize>, timeout: Option<Duration>) -> Result<AnyReadGuard<'_>> {
+        self.read_until(self.segment().part(blocks)?, deadline_ns(timeout))
+    }
+
+    /// Leases the whole array for writing; waits without limit.
+    ///
+    /// # Errors
+    /// As [`SharedArray::write`](crate::SharedArray::write).
+    pub fn write(&self) -> Result<AnyWriteGuard<'_>> {
+        self.write_until(self.segment().whole(), u64::MAX)
+    }
+
+    /// Leases the whole array for writing; does not wait.
+    ///
+    /// # Errors
+    /// As [`SharedArray::try_write`](crate::SharedArray::try_write).
+    pub fn try_write(&self) -> Result<AnyWriteGuard<'_>> {
+        self.write_until(self.segment().whole(), 0)
+    }
+
+    /// Leases the whole array for writing; waits at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`SharedArray::write_timeout`](crate::SharedArray::write_timeout).
+    pub fn write_timeout(&self, timeout: Duration) -> Result<AnyWriteGuard<'_>> {
+        self.write_until(self.segment().whole(), deadline_ns(Some(timeout)))
+    }
+
+    /// Leases some blocks for writing; waits without limit. `timeout` bounds the wait; of zero, it does not wait.
+    ///
+    /// # Errors
+    /// As [`SharedArray::write_blocks`](crate::SharedArray::write_blocks).
+    pub fn write_blocks(&self, blocks: Range<usize>, timeout: Option<Duration>) -> Result<AnyWriteGuard<'_>> {
+        self.write_until(self.segment().part(blocks)?, deadline_ns(timeout))
+    }
+
+    fn read_until(&self, part: Part, until_ns: u64) -> Result<AnyReadGuard<'_>> {
+        let reading = self.reading(part.clone(), until_ns)?;
+        Ok(AnyReadGuard::new(self.segment(), part, reading))
+    }
+
+    fn write_until(&self, part: Part, until_ns: u64) -> Result<AnyWriteGuard<'_>> {
+        let writing = self.writing(part.clone(), until_ns)?;
+        Ok(AnyWriteGuard::new(self.segment(), part, writing))
+    }
+
+    /// A lease on a part, or, on a file that may only be read, a copy of it.
+    pub(super) fn reading(&self, part: Part, until_ns: u64) -> Result<Reading<'_>> {
+        if self.segment().is_writable() {
+            return Hold::acquire(&self.attachment, part, until_ns).map(Reading::Hold);
+        }
+        let range = self.segment().bytes_of(&part);
+        let no_memory = || Error::io("copy", self.name(), std::io::ErrorKind::OutOfMemory);
+        let mut copy = AlignedBytes::zeroed(range.len() as u64).ok_or_else(no_memory)?;
+        let target = bytemuck::cast_slice_mut(copy.words_mut(range.len() as u64));
+        self.copy_until(&part, target, until_ns)?;
+        Ok(Reading::Copy(copy, part.offset - range.start))
+    }
+
+    pub(super) fn writing(&self, part: Part, until_ns: u64) -> Result<Writing<'_>> {
+        Writing::acquire(&self.attachment, part, until_ns)
+    }
+
+    /// Copies the whole array, consistent, into `target`; waits without limit until it can.
+    ///
+    /// The items stand in [`order`](Self::order). After an error `target` holds whatever was there or came.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if `target` has another length; and as
+    /// [`SharedArray::snapshot`](crate::SharedArray::snapshot).
+    pub fn read_into(&self, target: &mut [u8]) -> Result<()> {
+        self.read_bytes_until(target, u64::MAX)
+    }
+
+    /// The same; does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]; and as [`read_into`](Self::read_into).
+    pub fn try_read_into(&self, target: &mut [u8]) -> Result<()> {
+        self.read_bytes_until(target, 0)
+    }
+
+    /// The same; waits at most `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]; and as [`read_into`](Self::read_into).
+    pub fn read_into_timeout(&self, target: &mut [u8], timeout: Duration) -> Result<()> {
+        self.read_bytes_until(target, deadline_ns(Some(timeout)))
+    }
+
+    pub(super) fn read_bytes_until(&self, target: &mut [u8], until_ns: u64) -> Result<()> {
+        if target.len() != self.size_bytes() {
+            let reason = format!("{} bytes were given to copy into, expected {}", target.len(), self.size_bytes());
+            return Err(Error::invalid(self.name(), reason));
+        }
+        self.copy_until(&self.segment().whole(), target, until_ns)
+    }
+
+    /// Copies the bytes that hold a part: without a lease as long as that goes well, else under one, if the file may be
+    /// written, or between two writes.
+    fn copy_until(&self, part: &Part, target: &mut [u8], until_ns: u64) -> Result<()> {
+        self.attachment.enter()?;
+        for _ in 0..COPIES {
+            if self.try_copy(part, target)? {
+                return Ok(());
+            }
+        }
+        let segment = self.segment();
+        if segment.is_writable() {
+            let _hold = Hold::acquire(&self.attachment, part.clone(), until_ns)?;
+            let whole = segment.copy_out(0, segment.bytes_of(part).start as u64, target, &|| true);
+            return whole.ok_or_else(|| segment.corrupt("it has no payload"));
+        }
+        let look = |looks_around: bool| match self.try_copy(part, target) {
+            Ok(true) => ControlFlow::Break(Ok(())),
+            Ok(false) if looks_around => match self.dead_writer(part) {
+                Some(block) => ControlFlow::Break(Err(Error::Poisoned { name: self.name().to_owned(), block })),
+                None => ControlFlow::Continue(()),
+            },
+            Ok(false) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Err(error)),
+        };
+        let not_in_time = || match until_ns {
+            0 => Error::Locked { name: self.name().to_owned(), holders: self.attachment.lock_holders(part.span) },
+            _ => Error::TimedOut { name: self.name().to_owned() },
+        };
+        notify::wait(segment, segment.notify(), until_ns, Slices::LOOK, look).unwrap_or_else(|| Err(not_in_time()))
+    }
+
+    /// Copies without a lease; `false` if somebody wrote meanwhile.
+    fn try_copy(&self, part: &Part, target: &mut [u8]) -> Result<bool> {
+        let segment = self.segment();
+        let start = segment.bytes_of(part).start as u64;
+        let copied = seqlock::try_copy(segment, part.span, |is_of_use| segment.copy_out(0, start, target, is_of_use));
+        match copied.map_err(|fault| self.attachment.explain(fault))? {
+            Some(Some(())) => Ok(true),
+            Some(None) => Err(segment.corrupt("it has no payload")),
+            None => Ok(false),
+        }
+    }
+
+    /// A block whose writer died in the middle. An onlooker may not recover, but it may ask the kernel.
+    fn dead_writer(&self, part: &Part) -> Option<u32> {
+        let segment = self.segment();
+        part.span.blocks().find(|block| {
+            let Some(block) = segment.block(*block) else { return false };
+            let owner = Word::load(block.wr, Relaxed);
+            let byte = Tag::from_bits(owner).participant().map(|index| LOCK_PARTICIPANTS + i64::from(index));
+            let is_held = byte.is_some_and(|byte| byte_lock::is_held(segment.lock_file(), byte).unwrap_or(true));
+            Word::load(block.seq, Relaxed) % 2 == 1 && !is_held && Word::load(block.wr, Relaxed) == owner
+        })
+    }
+
+    /// Waits until a write has ended after the array had the sequence `since`, at most `timeout`; returns the sequence.
+    ///
+    /// # Errors
+    /// As [`SharedArray::wait_changed`](crate::SharedArray::wait_changed).
+    pub fn wait_changed(&self, since: u64, timeout: Duration) -> Result<u64> {
+        wait_changed(&self.attachment, since, deadline_ns(Some(timeout)))
+    }
+
+    /// Asks the kernel to write the array to the disk, and waits until it is there.
+    ///
+    /// # Errors
+    /// As [`SharedArray::flush`](crate::SharedArray::flush).
+    pub fn flush(&self) -> Result<()> {
+        self.attachment.enter()?;
+        self.segment().flush()
+    }
+}
+
+/// Waits until a write has ended, or a cell was stored, after `since`.
+pub(crate) fn wait_changed(attachment: &Attachment, since: u64, until_ns: u64) -> Result<u64> {
+    attachment.enter()?;
+    let segment = attachment.segment();
+    let under_way = u64::from(!segment.is_cell());
+    let check = |look: bool| {
+        if look && segment.is_writable() {
+            if let Err(fault) = lock::recover_writers(segment) {
+                return ControlFlow::Break(Err(attachment.explain(fault)));
+            }
+        }
+        let now = lock::sequence(segment);
+        if now & !under_way > since {
+            return ControlFlow::Break(Ok(now));
+        }
+        let is_retired = Word::load(segment.retired(), Relaxed) != 0 || (look && segment.is_retired());
+        let retired = || Error::Retired { name: attachment.name().to_owned() };
+        if is_retired { ControlFlow::Break(Err(retired())) } else { ControlFlow::Continue(()) }
+    };
+    let slices = if segment.is_writable() { Slices::CHANGE } else { Slices::LOOK };
+    notify::wait(segment, segment.notify(), until_ns, slices, check)
+        .unwrap_or_else(|| Err(Error::TimedOut { name: attachment.name().to_owned() }))
+}

@@ -1,0 +1,214 @@
+//! A cell, dtype known at run time; the typed one is a thin cover over it.
+
+use super::builder::CellBuilder;
+use crate::array::wait_changed;
+use crate::attachment::Attachment;
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::guard::Role;
+use crate::protocol::{lock, seqlock};
+use crate::segment::{Form, Segment};
+use crate::shape::Order;
+use crate::sys::futex::deadline_ns;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A small value whose dtype is known at run time. See [`SharedCell`](crate::SharedCell).
+#[derive(Debug)]
+pub struct AnyCell {
+    attachment: Arc<Attachment>,
+}
+
+impl AnyCell {
+    /// Options for a new cell, or for attaching to one.
+    pub fn builder() -> CellBuilder<Self> {
+        CellBuilder::new()
+    }
+
+    pub(super) fn new(attachment: Attachment) -> Self {
+        Self { attachment: attachment.share() }
+    }
+
+    /// The cell's name.
+    pub fn name(&self) -> &str {
+        self.attachment.name()
+    }
+
+    /// The dtype of its items.
+    pub fn dtype(&self) -> &DType {
+        &self.form().dtype
+    }
+
+    /// Its shape: none, for one item.
+    pub fn shape(&self) -> &[usize] {
+        &self.form().shape
+    }
+
+    /// How its items stand in memory.
+    pub fn order(&self) -> Order {
+        self.form().order
+    }
+
+    /// The bytes of its value.
+    pub fn size_bytes(&self) -> usize {
+        self.segment().size_bytes() as usize
+    }
+
+    /// The attributes that it was created with.
+    pub fn attributes(&self) -> &serde_json::Map<String, serde_json::Value> {
+        self.segment().attributes()
+    }
+
+    /// Whether it can only be loaded, because the file may only be read.
+    pub fn is_read_only(&self) -> bool {
+        !self.segment().is_writable()
+    }
+
+    /// Whether it was unlinked: those who are attached go on, nobody else can attach.
+    pub fn is_retired(&self) -> bool {
+        self.segment().is_retired()
+    }
+
+    /// How often it was stored; the value given at creation counts.
+    pub fn sequence(&self) -> u64 {
+        lock::sequence(self.segment())
+    }
+
+    fn form(&self) -> &Form {
+        self.segment().form()
+    }
+
+    fn segment(&self) -> &Segment {
+        self.attachment.segment()
+    }
+
+    /// Copies the newest value that was stored into `target`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if `target` has another length.
+    pub fn load_into(&self, target: &mut [u8]) -> Result<()> {
+        self.check_len(target.len())?;
+        self.load_bytes(target);
+        Ok(())
+    }
+
+    /// The length was checked.
+    #[inline]
+    pub(super) fn load_bytes(&self, target: &mut [u8]) {
+        // Every cell has the one block that this asks for.
+        _ = seqlock::load(self.segment(), |copy| self.segment().load_copy(copy, target));
+    }
+
+    /// Takes the writer's role for one store; waits without limit if somebody has it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if `value` has another length; and as [`SharedCell::store`](crate::SharedCell::store).
+    pub fn store(&self, value: &[u8]) -> Result<()> {
+        self.store_until(value, u64::MAX)
+    }
+
+    /// Takes the writer's role for one store; does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if somebody has the role; and those of [`store`](Self::store).
+    pub fn try_store(&self, value: &[u8]) -> Result<()> {
+        self.store_until(value, 0)
+    }
+
+    /// Takes the writer's role for one store; waits for it at most `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]; and those of [`store`](Self::store).
+    pub fn store_timeout(&self, value: &[u8], timeout: Duration) -> Result<()> {
+        self.store_until(value, deadline_ns(Some(timeout)))
+    }
+
+    #[inline]
+    pub(super) fn store_until(&self, value: &[u8], until_ns: u64) -> Result<()> {
+        self.check_len(value.len())?;
+        self.writer_until(until_ns)?.store_bytes(value);
+        Ok(())
+    }
+
+    /// Takes the writer's role and keeps it; waits without limit if somebody has it.
+    ///
+    /// # Errors
+    /// As [`SharedCell::writer`](crate::SharedCell::writer).
+    pub fn writer(&self) -> Result<AnyCellWriter<'_>> {
+        self.writer_until(u64::MAX)
+    }
+
+    /// Takes the writer's role and keeps it; does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if somebody has the role; and those of [`writer`](Self::writer).
+    pub fn try_writer(&self) -> Result<AnyCellWriter<'_>> {
+        self.writer_until(0)
+    }
+
+    /// Takes the writer's role and keeps it; waits for it at most `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]; and those of [`writer`](Self::writer).
+    pub fn writer_timeout(&self, timeout: Duration) -> Result<AnyCellWriter<'_>> {
+        self.writer_until(deadline_ns(Some(timeout)))
+    }
+
+    #[inline]
+    fn writer_until(&self, until_ns: u64) -> Result<AnyCellWriter<'_>> {
+        Ok(AnyCellWriter { role: Role::acquire(&self.attachment, until_ns)? })
+    }
+
+    fn check_len(&self, len: usize) -> Result<()> {
+        if len == self.size_bytes() {
+            return Ok(());
+        }
+        Err(Error::invalid(self.name(), format!("a value of {len} bytes was given, expected {}", self.size_bytes())))
+    }
+
+    /// Waits until the cell was stored after it had the [`sequence`](Self::sequence) `since`, at most `timeout`; returns
+    /// the sequence it has then.
+    ///
+    /// It sleeps until the writer wakes it; if the two just miss each other it looks again after 10 ms.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]; [`Error::Retired`]; [`Error::Forked`].
+    pub fn wait_changed(&self, since: u64, timeout: Duration) -> Result<u64> {
+        wait_changed(&self.attachment, since, deadline_ns(Some(timeout)))
+    }
+}
+
+/// The writer of a cell whose dtype is known at run time. It stays on its thread.
+#[derive(Debug)]
+pub struct AnyCellWriter<'c> {
+    role: Role<'c>,
+}
+
+impl AnyCellWriter<'_> {
+    /// Stores a value.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if it has another length; [`Error::Forked`].
+    pub fn store(&mut self, value: &[u8]) -> Result<()> {
+        let segment = self.role.segment();
+        if value.len() as u64 != segment.size_bytes() {
+            let reason = format!("a value of {} bytes was given, expected {}", value.len(), segment.size_bytes());
+            return Err(Error::invalid(segment.name(), reason));
+        }
+        if segment.is_inherited() {
+            return Err(Error::Forked { name: segment.name().to_owned() });
+        }
+        self.store_bytes(value);
+        Ok(())
+    }
+
+    /// The length was checked.
+    #[inline]
+    pub(super) fn store_bytes(&mut self, value: &[u8]) {
+        let segment = self.role.segment();
+        if !segment.is_inherited() {
+            // Every cell has the one block that this asks for.
+            _ = seqlock::store(segment, |copy| segment.store_copy(copy, value));
+        }
+    }
+}

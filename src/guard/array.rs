@@ -1,0 +1,301 @@
+//! What lends an array in place, or some of its blocks, to be read or written.
+
+use super::block::{Reading, Writing};
+use crate::dtype::DType;
+use crate::element::Element;
+use crate::segment::{Part, Segment};
+use crate::shape::{self, Order};
+use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut, Range};
+
+/// Where the items of an array in place are: its shape, and its distances in items.
+///
+/// Invariant, held by the only constructor and by privacy: both are those of a segment's payload, whose items are `T`s. They
+/// fit every part of that segment, with the part's number of rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Items<T, D> {
+    shape: D,
+    strides: D,
+    item: PhantomData<fn() -> T>,
+}
+
+impl<T: Element, D: Dimension> Items<T, D> {
+    /// `None` if its items are none of `T`, or its dimensions not those of `D`.
+    pub(crate) fn of(segment: &Segment) -> Option<Self> {
+        let form = segment.form();
+        if form.dtype != T::dtype() || align_of::<T>() as u64 > crate::layout::LINE {
+            return None;
+        }
+        let bytes = shape::strides_bytes(&form.shape, form.dtype.itemsize(), form.order).ok()?;
+        let items: Vec<usize> = bytes.iter().map(|stride| stride / form.dtype.itemsize()).collect();
+        let shape = D::from_dimension(&IxDyn(&form.shape))?;
+        Some(Self { shape, strides: D::from_dimension(&IxDyn(&items))?, item: PhantomData })
+    }
+
+    /// Whether another array has its items where this one does.
+    pub(crate) fn stand_as(&self, other: &ArrayRef<T, D>) -> bool {
+        let ours = self.strides.slice().iter().map(|stride| isize::try_from(*stride).ok());
+        ours.eq(other.strides().iter().map(|stride| Some(*stride)))
+    }
+
+    fn shape_of(&self, part: &Part) -> D {
+        let mut shape = self.shape.clone();
+        if let Some(rows) = shape.slice_mut().first_mut() {
+            *rows = part.rows.len();
+        }
+        shape
+    }
+
+    /// The part's items, for as long as the caller's lease on it lasts.
+    ///
+    /// # Safety
+    /// `base` is where the part starts, in the payload of the segment that this is of or in a copy of it, and for `'l` nobody
+    /// writes the part's bytes.
+    unsafe fn view<'l>(&self, part: &Part, base: *const u8) -> ArrayView<'l, T, D> {
+        // SAFETY: by the invariant every item of the part is inside the payload, and by the caller's word nobody writes it.
+        // Payloads and copies start on lines, and items stand at multiples of their size from there.
+        unsafe { ArrayView::from_shape_ptr(self.shape_of(part).strides(self.strides.clone()), base.cast()) }
+    }
+
+    /// The same, to be written.
+    ///
+    /// # Safety
+    /// As for [`view`](Self::view), and for `'l` nobody but the view reads or writes the part's bytes.
+    unsafe fn view_mut<'l>(&self, part: &Part, base: *mut u8) -> ArrayViewMut<'l, T, D> {
+        // SAFETY: as in `view`; no two items share bytes, since the distances are those of a packed array.
+        unsafe { ArrayViewMut::from_shape_ptr(self.shape_of(part).strides(self.strides.clone()), base.cast()) }
+    }
+}
+
+/// Lends an array of a run-time dtype, or some of its blocks, to be read.
+///
+/// It stays on its thread. Dropping it lets writers in.
+pub struct AnyReadGuard<'a> {
+    segment: &'a Segment,
+    part: Part,
+    reading: Reading<'a>,
+}
+
+/// Lends an array of a run-time dtype, or some of its blocks, to be written by nobody else.
+///
+/// It stays on its thread. Dropping it ends the write; dropped by a panic, it leaves its blocks poisoned.
+pub struct AnyWriteGuard<'a> {
+    segment: &'a Segment,
+    part: Part,
+    writing: Writing<'a>,
+}
+
+macro_rules! any_guard {
+    ($guard:ident) => {
+        impl $guard<'_> {
+            /// The items' dtype.
+            pub fn dtype(&self) -> &DType {
+                &self.segment.form().dtype
+            }
+
+            /// The shape of what is lent: the array's, with fewer rows if it is not all blocks.
+            pub fn shape(&self) -> Vec<usize> {
+                self.segment.shape_of(&self.part)
+            }
+
+            /// The rows that are lent.
+            pub fn rows(&self) -> Range<usize> {
+                self.part.rows.clone()
+            }
+
+            /// How the items stand in memory.
+            pub fn order(&self) -> Order {
+                self.segment.form().order
+            }
+
+            /// The distance in bytes from one item to the next along each dimension: the whole array's, whatever is lent.
+            pub fn strides(&self) -> Vec<usize> {
+                let form = self.segment.form();
+                // The shape was checked: it fits.
+                shape::strides_bytes(&form.shape, form.dtype.itemsize(), form.order).unwrap_or_default()
+            }
+        }
+
+        impl fmt::Debug for $guard<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($guard))
+                    .field("array", &self.segment.name())
+                    .field("dtype", self.dtype())
+                    .field("rows", &self.part.rows)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+any_guard!(AnyReadGuard);
+any_guard!(AnyWriteGuard);
+
+impl<'a> AnyReadGuard<'a> {
+    pub(crate) fn new(segment: &'a Segment, part: Part, reading: Reading<'a>) -> Self {
+        Self { segment, part, reading }
+    }
+
+    /// Where the first item is. The items may be read, each at its [`strides`](Self::strides), while the guard lives.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.reading.base()
+    }
+
+    /// The array, if it is one of `T` with the dimensions of `D`.
+    pub fn view<T: Element, D: Dimension>(&self) -> Option<ArrayView<'_, T, D>> {
+        let items = Items::<T, D>::of(self.segment)?;
+        // SAFETY: the lease lives as long as `self` is borrowed.
+        Some(unsafe { items.view(&self.part, self.reading.base()) })
+    }
+
+    /// Whether it lends a private copy, because the file may only be read.
+    pub fn is_copy(&self) -> bool {
+        matches!(self.reading, Reading::Copy(..))
+    }
+}
+
+impl<'a> AnyWriteGuard<'a> {
+    pub(crate) fn new(segment: &'a Segment, part: Part, writing: Writing<'a>) -> Self {
+        Self { segment, part, writing }
+    }
+
+    /// Where the first item is. The items may be read and written, each at its [`strides`](Self::strides), while the guard lives.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.writing.base()
+    }
+
+    /// The array, if it is one of `T` with the dimensions of `D`.
+    pub fn view_mut<T: Element, D: Dimension>(&mut self) -> Option<ArrayViewMut<'_, T, D>> {
+        let items = Items::<T, D>::of(self.segment)?;
+        // SAFETY: the lease lives as long as `self` is borrowed, by nobody else.
+        Some(unsafe { items.view_mut(&self.part, self.writing.base()) })
+    }
+
+    /// Whether one of the blocks is poisoned: whoever wrote it last did not come to the end.
+    pub fn is_poisoned(&self) -> bool {
+        self.writing.is_poisoned()
+    }
+
+    /// Says that the blocks are whole again. Readers believe it.
+    pub fn clear_poison(&mut self) {
+        self.writing.clear_poison();
+    }
+}
+
+/// Lends an array of `T`, or some of its blocks, to be read. It dereferences to [`ndarray::ArrayRef`].
+///
+/// It stays on its thread. Dropping it lets writers in; leaking it (`mem::forget`) keeps them out until the handle is
+/// dropped.
+pub struct ReadGuard<'a, T, D = IxDyn> {
+    /// Never lent but by reference: it must not outlive the lease.
+    view: ArrayView<'a, T, D>,
+    rows: Range<usize>,
+    reading: Reading<'a>,
+}
+
+impl<'a, T: Element, D: Dimension> ReadGuard<'a, T, D> {
+    /// The lease and the items are of the same segment.
+    pub(crate) fn new(reading: Reading<'a>, part: Part, items: &Items<T, D>) -> Self {
+        // SAFETY: the lease goes where the view goes, and ends with it.
+        let view = unsafe { items.view(&part, reading.base()) };
+        Self { view, rows: part.rows, reading }
+    }
+
+    /// The rows of the array that are lent.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// Whether it lends a private copy, because the file may only be read.
+    pub fn is_copy(&self) -> bool {
+        matches!(self.reading, Reading::Copy(..))
+    }
+}
+
+impl<T, D: Dimension> Deref for ReadGuard<'_, T, D> {
+    type Target = ArrayRef<T, D>;
+
+    fn deref(&self) -> &ArrayRef<T, D> {
+        &self.view
+    }
+}
+
+/// Lends an array of `T`, or some of its blocks, to be written by nobody else. It dereferences to
+/// [`ndarray::ArrayRef`].
+///
+/// It stays on its thread. Dropping it ends the write. Dropped by a panic, it leaves its blocks poisoned, and so does
+/// leaking it (`mem::forget`), once the handle is dropped.
+pub struct WriteGuard<'a, T, D = IxDyn> {
+    /// Never lent but by reference: it must not outlive the lease.
+    view: ArrayViewMut<'a, T, D>,
+    rows: Range<usize>,
+    writing: Writing<'a>,
+}
+
+impl<'a, T: Element, D: Dimension> WriteGuard<'a, T, D> {
+    /// The lease and the items are of the same segment.
+    pub(crate) fn new(mut writing: Writing<'a>, part: Part, items: &Items<T, D>) -> Self {
+        // SAFETY: the lease goes where the view goes, and ends with it; nobody else is lent the bytes meanwhile.
+        let view = unsafe { items.view_mut(&part, writing.base()) };
+        Self { view, rows: part.rows, writing }
+    }
+
+    /// The rows of the array that are lent.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// Whether one of the blocks is poisoned: whoever wrote it last did not come to the end, and readers get
+    /// [`Error::Poisoned`](crate::Error::Poisoned).
+    pub fn is_poisoned(&self) -> bool {
+        self.writing.is_poisoned()
+    }
+
+    /// Says that the blocks are whole again. Readers believe it.
+    pub fn clear_poison(&mut self) {
+        self.writing.clear_poison();
+    }
+
+    /// Overwrites all that is lent with the items of another array of the same shape, or one that broadcasts to it, and
+    /// so clears the poison.
+    ///
+    /// # Panics
+    /// If the shapes do not fit, as [`ndarray::ArrayRef::assign`] does. The blocks are poisoned then.
+    pub fn assign<E: Dimension>(&mut self, other: &ArrayRef<T, E>) {
+        self.view.assign(other);
+        self.clear_poison();
+    }
+
+    /// Overwrites all that is lent with one item, and so clears the poison.
+    pub fn fill(&mut self, item: T) {
+        self.view.fill(item);
+        self.clear_poison();
+    }
+}
+
+impl<T, D: Dimension> Deref for WriteGuard<'_, T, D> {
+    type Target = ArrayRef<T, D>;
+
+    fn deref(&self) -> &ArrayRef<T, D> {
+        &self.view
+    }
+}
+
+impl<T, D: Dimension> DerefMut for WriteGuard<'_, T, D> {
+    fn deref_mut(&mut self) -> &mut ArrayRef<T, D> {
+        &mut self.view
+    }
+}
+
+impl<T: fmt::Debug, D: Dimension> fmt::Debug for ReadGuard<'_, T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view.fmt(f)
+    }
+}
+
+impl<T: fmt::Debug, D: Dimension> fmt::Debug for WriteGuard<'_, T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view.fmt(f)
+    }
+}
