@@ -31,7 +31,7 @@ const ARMED: usize = 2;
 const OPERATIONS: Table = Table { first: 16, len: 96 };
 const ERRORS: Table = Table { first: 112, len: 48 };
 const EVENTS: Table = Table { first: 160, len: 32 };
-const MARKS: Table = Table { first: 192, len: 64 };
+const MARKS: Table = Table { first: 192, len: 96 };
 
 /// A run of words.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,10 @@ pub(crate) enum Event {
     Missed,
     Frame,
     Quiet,
+    Version,
+    Poison,
+    Repair,
+    Broken,
     Pause,
 }
 
@@ -77,6 +81,10 @@ impl Event {
         "frames missed and counted",
         "frames checked",
         "quiet points without a leak",
+        "versions of arrays in place and of cells checked",
+        "poisons met",
+        "poisons repaired",
+        "arrays poisoned by a panic",
         "sleeps between two steps",
     ];
 }

@@ -5,6 +5,7 @@
 //! whenever somebody fills a slot: two that fill a slot for the same sequence, one of whom died, differ too.
 
 use crate::Outcome;
+use std::time::Duration;
 
 /// What tells the words of one array, or of one frame of it, from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,41 @@ impl Key {
             let len = words.len();
             Err(format!("torn: word {at} of {len} is {word:#x}, expected {:#x}", self.word(salt, at)))
         })
+    }
+}
+
+/// What an array in place, a block of it or a cell holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// Counted up at each write; 0: never written.
+    pub(crate) count: u64,
+    pub(crate) salt: u64,
+}
+
+impl Key {
+    /// Writes a version, the halves with a pause between them.
+    pub(crate) fn fill_version(self, words: &mut [u64], version: Version, pause: Duration) {
+        let key = self.part(version.count);
+        words[0] = version.count;
+        words[1] = version.salt;
+        let half = words.len() / 2;
+        key.fill_from(&mut words[2..half], version.salt, 2);
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
+        key.fill_from(&mut words[half..], version.salt, half);
+    }
+
+    /// Fails unless this is one version, whole.
+    pub(crate) fn check_version(self, words: &[u64]) -> Outcome<Version> {
+        let version = Version { count: words[0], salt: words[1] };
+        if version.count == 0 {
+            let wrong = words.iter().position(|word| *word != 0);
+            return wrong.map_or(Ok(version), |at| Err(format!("torn: never written, but word {at} is not zero")));
+        }
+        let key = self.part(version.count);
+        let wrong = (2..words.len()).find(|at| words[*at] != key.word(version.salt, *at));
+        wrong.map_or(Ok(version), |at| Err(format!("torn: word {at} of {} is not of {version:?}", words.len())))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The supervisor: starts workers, kills them, stops them, watches that they get on, and looks at what is left.
 
 mod finale;
+mod in_place;
 mod life;
 mod place;
 mod report;

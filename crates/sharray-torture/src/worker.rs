@@ -2,7 +2,9 @@
 
 mod held;
 
-pub(crate) use held::{Held, HeldFrame, HeldPublisher, HeldSubscriber, Reading, check_frame, check_parts};
+pub(crate) use held::{
+    Held, HeldCell, HeldField, HeldFrame, HeldPublisher, HeldSubscriber, Reading, check_frame, check_parts, keep,
+};
 
 use crate::journal::{Event, Journal};
 use crate::namespace::die_with_parent;
@@ -29,6 +31,8 @@ pub(crate) struct Worker {
     pub(crate) held: Held,
     pub(crate) memory: Memory,
     pub(crate) sabotage: Option<Sabotage>,
+    /// How many leases stand around the operation in progress: it must not wait for them.
+    pub(crate) nested: u32,
     /// Processes that were forked from this one and may live.
     pub(crate) children: Vec<nix::unistd::Pid>,
     /// What the process had open before it held anything; `None` in a forked child.
@@ -83,6 +87,7 @@ impl Worker {
             held: Held::default(),
             memory: Memory::default(),
             sabotage: duty.sabotage,
+            nested: 0,
             children: Vec::new(),
             baseline: None,
             until: None,
@@ -112,6 +117,20 @@ impl Worker {
         outcome.map_err(|trouble| format!("{}: {trouble}", operation.name))?;
         self.journal.end(at);
         Ok(())
+    }
+
+    /// Runs one that can stand inside another, whose leases are held meanwhile.
+    pub(crate) fn one_inside(&mut self) -> Outcome {
+        let operation = &operations::all()[operations::draw(&mut self.rng)];
+        if self.nested > 0 || !operation.can_nest {
+            return Ok(());
+        }
+        self.journal.note(format_args!("[{}", operation.name));
+        self.nested += 1;
+        let outcome = (operation.run)(self);
+        self.nested -= 1;
+        self.journal.note(format_args!("]"));
+        outcome.map_err(|trouble| format!("inside a lease: {}: {trouble}", operation.name))
     }
 
     /// Draws whether the process dies in the operation that begins, or falls asleep in the middle of it. Says whether

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "fork is what this is about")]
 
 use super::{Operation, operation};
+use crate::arrays::CELLS;
 use crate::errors::Kind;
 use crate::journal::Event;
 use crate::worker::{Held, Worker, words};
@@ -15,8 +16,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 pub(super) const OPERATIONS: &[Operation] = &[
-    operation("fork: a child that only looks", 3, 500, look),
-    operation("fork: a child that lives on", 3, 0, live_on),
+    operation("fork: a child that only looks", 3, 500, look).alone(),
+    operation("fork: a child that lives on", 3, 0, live_on).alone(),
     operation("fork: see who ended", 10, 0, reap),
 ];
 
@@ -120,6 +121,25 @@ fn refuse(inherited: &mut Held) -> Outcome {
         is_forked("a subscriber", subscriber.handle.try_recv())?;
         is_forked("a subscriber", subscriber.handle.recv())?;
         is_forked("a subscriber", wait_any(&[&subscriber.handle], None))?;
+    }
+    for field in &inherited.fields {
+        let (handle, soon) = (&field.handle, Duration::from_millis(1));
+        is_forked("an array", handle.try_read())?;
+        is_forked("an array", handle.read_timeout(soon))?;
+        is_forked("an array", handle.snapshot_timeout(soon))?;
+        is_forked("an array", handle.wait_changed(0, soon))?;
+        if !handle.is_read_only() {
+            is_forked("an array", handle.try_write())?;
+            is_forked("an array", handle.write_block_timeout(0, soon))?;
+        }
+    }
+    for cell in &inherited.cells {
+        // A cell can still be looked at.
+        CELLS[cell.cell].key().check_version(&cell.handle.load())?;
+        if !cell.handle.is_read_only() {
+            is_forked("a cell", cell.handle.try_store([0; 16]))?;
+            is_forked("a cell", cell.handle.try_writer())?;
+        }
     }
     let all_know = inherited.frames.iter().all(|frame| frame.frame.is_inherited());
     if all_know { Ok(()) } else { Err("a frame that was inherited does not know it".to_owned()) }

@@ -1,11 +1,15 @@
 //! What a worker may do: a table of operations. Each is a function that does one small thing and checks what it sees.
 
+mod cells;
+mod fields;
 pub(crate) mod forks;
 mod names;
 mod publishing;
 pub(crate) mod quiet;
 mod subscribing;
 mod threads;
+
+pub(crate) use fields::versions;
 
 use crate::Outcome;
 use crate::worker::Worker;
@@ -21,11 +25,19 @@ pub(crate) struct Operation {
     /// How long it waits by itself.
     pub(crate) waits: Duration,
     pub(crate) run: fn(&mut Worker) -> Outcome,
+    /// Whether it can stand inside another, whose leases are held meanwhile.
+    pub(crate) can_nest: bool,
+}
+
+impl Operation {
+    const fn alone(self) -> Self {
+        Self { can_nest: false, ..self }
+    }
 }
 
 /// An operation that waits at most so many milliseconds by itself.
 const fn operation(name: &'static str, weight: u32, waits_ms: u64, run: fn(&mut Worker) -> Outcome) -> Operation {
-    Operation { name, weight, waits: Duration::from_millis(waits_ms), run }
+    Operation { name, weight, waits: Duration::from_millis(waits_ms), run, can_nest: true }
 }
 
 /// All operations. Their positions here are those of their counts in a journal.
@@ -35,6 +47,8 @@ pub(crate) fn all() -> &'static [Operation] {
         let parts = [
             publishing::OPERATIONS,
             subscribing::OPERATIONS,
+            fields::OPERATIONS,
+            cells::OPERATIONS,
             names::OPERATIONS,
             threads::OPERATIONS,
             forks::OPERATIONS,

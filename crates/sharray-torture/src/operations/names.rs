@@ -2,7 +2,7 @@
 
 use super::{Operation, operation};
 use crate::Outcome;
-use crate::arrays::{STREAMS, Stream, fleeting};
+use crate::arrays::{FIELDS, STREAMS, Stream, names};
 use crate::errors::Kind;
 use crate::journal::Event;
 use crate::worker::Worker;
@@ -16,8 +16,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
 ];
 
 fn unlink(worker: &mut Worker) -> Outcome {
-    let fleeting = fleeting();
-    let name = STREAMS[fleeting[worker.rng.usize(..fleeting.len())]].name;
+    let fleeting: Vec<&str> = names().filter(|(_, is_lasting)| !is_lasting).map(|(name, _)| name).collect();
+    let name = fleeting[worker.rng.usize(..fleeting.len())];
     worker.journal.note(format_args!("{name}"));
     let unlinked = worker.place.unlink(name);
     worker.journal.allow(unlinked, &[Kind::NotFound]).map(drop)
@@ -26,25 +26,43 @@ fn unlink(worker: &mut Worker) -> Outcome {
 /// What lasts is always there, and nothing is there that nobody made.
 fn list(worker: &mut Worker) -> Outcome {
     let Some(found) = worker.journal.allow(worker.place.list(), &[])? else { return Ok(()) };
-    for (at, stream) in STREAMS.iter().enumerate().filter(|(_, stream)| stream.is_lasting) {
-        let info = found.iter().find(|info| info.name == stream.name);
-        look(worker, at, info.ok_or_else(|| format!("{} is not listed", stream.name))?)?;
+    for (name, _) in names().filter(|(_, is_lasting)| *is_lasting) {
+        let info = found.iter().find(|info| info.name == name);
+        look(worker, info.ok_or_else(|| format!("{name} is not listed"))?)?;
     }
-    let stranger = found.iter().find(|info| !STREAMS.iter().any(|stream| stream.name == info.name));
+    let stranger = found.iter().find(|info| !names().any(|(name, _)| name == info.name));
     stranger.map_or(Ok(()), |info| Err(format!("{} is listed, which nobody made", info.name)))
 }
 
 fn inspect(worker: &mut Worker) -> Outcome {
-    let at = worker.rng.usize(..STREAMS.len());
-    let stream = &STREAMS[at];
-    worker.journal.note(format_args!("{}", stream.name));
-    let kinds: &[Kind] = if stream.is_lasting { &[] } else { &[Kind::NotFound] };
-    let Some(info) = worker.journal.allow(worker.place.inspect(stream.name), kinds)? else { return Ok(()) };
-    look(worker, at, &info)
+    let all: Vec<(&str, bool)> = names().collect();
+    let (name, is_lasting) = all[worker.rng.usize(..all.len())];
+    worker.journal.note(format_args!("{name}"));
+    let kinds: &[Kind] = if is_lasting { &[] } else { &[Kind::NotFound] };
+    let Some(info) = worker.journal.allow(worker.place.inspect(name), kinds)? else { return Ok(()) };
+    look(worker, &info)
 }
 
-/// What can be told of a stream from outside, whatever goes on with it.
-fn look(worker: &mut Worker, at: usize, info: &Info) -> Outcome {
+/// What can be told of an array from outside, whatever goes on with it.
+fn look(worker: &mut Worker, info: &Info) -> Outcome {
+    let told = |what: &str| Err(format!("{}: {what}: {info:?}", info.name));
+    let dead = info.participants.iter().filter(|participant| !participant.is_alive).count();
+    worker.journal.add(Event::DeadRecord, dead as u64);
+    if info.is_retired && names().any(|(name, is_lasting)| name == info.name && is_lasting) {
+        return told("it was retired");
+    }
+    if let Some(at) = STREAMS.iter().position(|stream| stream.name == info.name) {
+        return look_at_stream(worker, at, info);
+    }
+    let field = FIELDS.iter().find(|field| field.name == info.name);
+    let is_right = match field {
+        Some(field) => info.kind == sharray::Kind::InPlace && info.shape == field.shape,
+        None => info.kind == sharray::Kind::Cell && info.shape == [16],
+    };
+    if is_right { Ok(()) } else { told("it is another array") }
+}
+
+fn look_at_stream(worker: &mut Worker, at: usize, info: &Info) -> Outcome {
     let stream: &Stream = &STREAMS[at];
     let told = |what: &str| Err(format!("{}: {what}: {info:?}", stream.name));
     if info.shape != [stream.words] || info.slots != stream.slots || info.history != stream.history {
@@ -52,11 +70,6 @@ fn look(worker: &mut Worker, at: usize, info: &Info) -> Outcome {
     }
     if info.participants.len() > stream.participants as usize {
         return told("it has more participants than it has room for");
-    }
-    let dead = info.participants.iter().filter(|participant| !participant.is_alive).count();
-    worker.journal.add(Event::DeadRecord, dead as u64);
-    if stream.is_lasting && info.is_retired {
-        return told("it was retired");
     }
     if stream.is_lasting && info.sequence < worker.journal.mark(at) {
         return told(&format!("frame {} was seen", worker.journal.mark(at)));
@@ -68,6 +81,6 @@ fn look(worker: &mut Worker, at: usize, info: &Info) -> Outcome {
 fn collect(worker: &mut Worker) -> Outcome {
     let Some(gone) = worker.journal.allow(worker.place.collect_garbage(), &[])? else { return Ok(()) };
     worker.journal.note(format_args!("{gone:?}"));
-    let lasting = STREAMS.iter().find(|stream| stream.is_lasting && gone.iter().any(|name| name == stream.name));
-    lasting.map_or(Ok(()), |stream| Err(format!("{} was collected", stream.name)))
+    let lasting = names().find(|(name, is_lasting)| *is_lasting && gone.iter().any(|gone| gone == name));
+    lasting.map_or(Ok(()), |(name, _)| Err(format!("{name} was collected")))
 }

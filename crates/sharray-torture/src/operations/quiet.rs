@@ -7,7 +7,7 @@ use crate::journal::Event;
 use crate::worker::{Held, Worker};
 use std::fs;
 
-pub(super) const OPERATIONS: &[Operation] = &[operation("quiet: let go of everything", 4, 0, quiet)];
+pub(super) const OPERATIONS: &[Operation] = &[operation("quiet: let go of everything", 4, 0, quiet).alone()];
 
 /// The allocator splits and joins mappings of its own, and threads leave stacks.
 const MORE_MAPPINGS: usize = 60;

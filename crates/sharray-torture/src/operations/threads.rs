@@ -1,11 +1,12 @@
 //! Several threads over one handle.
 
+use super::fields::versions;
 use super::subscribing::choose;
 use super::{Operation, operation};
 use crate::Outcome;
-use crate::arrays::Reader;
+use crate::arrays::{FieldHandle, Reader};
 use crate::journal::Event;
-use crate::worker::{HeldFrame, HeldSubscriber, Reading, Worker, check_frame, words};
+use crate::worker::{HeldField, HeldFrame, HeldSubscriber, Reading, Worker, check_frame, words};
 use sharray::Error;
 use std::sync::mpsc;
 use std::thread;
@@ -15,6 +16,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation("threads: read through one subscriber", 10, 0, read_together),
     operation("threads: hand a frame over", 10, 0, hand_over),
     operation("threads: attach together", 5, 0, attach_together),
+    operation("threads: use one array", 15, 60, use_one_array),
 ];
 
 /// How many threads.
@@ -76,6 +78,51 @@ fn hand_over(worker: &mut Worker) -> Outcome {
     })?;
     worker.journal.add(Event::Frame, checked);
     Ok(())
+}
+
+/// Two threads over one handle exclude each other as two processes do.
+fn use_one_array(worker: &mut Worker) -> Outcome {
+    let Some(HeldField { field: at, handle }) = worker.held.fields.first() else { return Ok(()) };
+    let salts = [worker.rng.u64(..), worker.rng.u64(..)];
+    let read = thread::scope(|scope| {
+        let threads = salts.map(|salt| scope.spawn(move || use_on(*at, handle, salt)));
+        first(threads.map(thread::ScopedJoinHandle::join))
+    })?;
+    worker.journal.add(Event::Version, read);
+    Ok(())
+}
+
+/// Reads some times; the count of one block is the next one's at least.
+fn use_on(at: usize, handle: &FieldHandle, salt: u64) -> Outcome<u64> {
+    let (mut newest, mut read) = (0, 0);
+    for turn in 0..6 {
+        let soon = Duration::from_millis(4);
+        if (salt >> turn) & 1 == 0 && !handle.is_read_only() {
+            match handle.write_timeout(soon) {
+                Ok(guard) if guard.is_poisoned() => {}
+                Ok(guard) => {
+                    let words = guard.as_slice().ok_or("its items are not in order")?;
+                    newest = versions(at, handle, 0, words)?.first().map_or(0, |(_, version)| version.count);
+                }
+                Err(Error::TimedOut { .. } | Error::WouldDeadlock { .. }) => {}
+                Err(error) => return Err(format!("a thread: {error}")),
+            }
+            continue;
+        }
+        match handle.read_timeout(soon) {
+            Ok(guard) => {
+                let words = guard.as_slice().ok_or("its items are not in order")?;
+                let now = versions(at, handle, 0, words)?.first().map_or(0, |(_, version)| version.count);
+                if now < newest {
+                    return Err(format!("version {now} came after {newest}"));
+                }
+                (newest, read) = (now, read + 1);
+            }
+            Err(Error::TimedOut { .. } | Error::Poisoned { .. } | Error::WouldDeadlock { .. }) => {}
+            Err(error) => return Err(format!("a thread: {error}")),
+        }
+    }
+    Ok(read)
 }
 
 /// Attaches of one process are participants of their own, each with a lock of its own.

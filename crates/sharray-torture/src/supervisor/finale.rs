@@ -1,5 +1,6 @@
 //! The last look: after all workers are gone, one attach puts everything right, and nothing is left of the dead.
 
+use super::in_place::{self, meet_nobody};
 use super::place::Place;
 use super::totals::Totals;
 use crate::Outcome;
@@ -19,6 +20,7 @@ pub(crate) fn look(place: &mut Place, totals: &mut Totals) -> Outcome {
         totals.arrays += 1;
     }
     let directory = &place.directory;
+    totals.arrays += in_place::look(directory, &totals.marks).map_err(|trouble| format!("at the end, {trouble}"))?;
     for info in directory.list().map_err(|error| format!("at the end: {error}"))? {
         directory.unlink(&info.name).map_err(|error| format!("at the end: {error}"))?;
     }
@@ -58,10 +60,10 @@ impl Last<'_> {
         }
         let reader = self.attach()?;
         self.use_all_slots(&mut writer, &reader)?;
-        self.meet_nobody(2)?;
+        meet_nobody(self.place, name, 2)?;
         self.use_all_records()?;
         drop((writer, reader));
-        self.meet_nobody(0)?;
+        meet_nobody(self.place, name, 0)?;
         self.place.unlink(name).map_err(told)
     }
 
@@ -110,15 +112,6 @@ impl Last<'_> {
     fn newest(&self, reader: &Reader) -> Outcome<Picture> {
         let newest = reader.latest().map_err(|error| format!("{}: {error}", self.stream.name))?;
         newest.ok_or_else(|| format!("{} has no newest frame", self.stream.name))
-    }
-
-    /// Nobody is in the table but we.
-    fn meet_nobody(&self, ours: usize) -> Outcome {
-        let info = self.place.inspect(self.stream.name).map_err(|error| error.to_string())?;
-        if info.participants.len() == ours && info.participants.iter().all(|participant| participant.is_alive) {
-            return Ok(());
-        }
-        Err(format!("{}: {ours} participants are ours, but there are {:?}", info.name, info.participants))
     }
 
     /// As many can attach as the table has room for.

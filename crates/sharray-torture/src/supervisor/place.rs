@@ -1,7 +1,8 @@
 //! The folder of a run, and the arrays in it that last.
 
 use crate::Outcome;
-use crate::arrays::{Reader, STREAMS, Stream};
+use crate::arrays::{CELLS, Cell, FIELDS, Reader, STREAMS, Stream};
+use ndarray::IxDyn;
 use sharray::Directory;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -29,7 +30,19 @@ impl Place {
         for stream in STREAMS.iter().filter(|stream| stream.is_lasting) {
             place.make(stream).map_err(|error| error.to_string())?;
         }
+        place.make_others().map_err(|error| error.to_string())?;
         Ok(place)
+    }
+
+    /// What nobody collects need not be kept.
+    fn make_others(&self) -> sharray::Result<()> {
+        for field in FIELDS.iter().filter(|field| field.is_lasting) {
+            field.builder(&self.directory).create(field.name, IxDyn(field.shape))?;
+        }
+        for cell in CELLS.iter().filter(|cell| cell.is_lasting) {
+            Cell::builder(&self.directory).create(cell.name, [0; 16])?;
+        }
+        Ok(())
     }
 
     fn make(&mut self, stream: &Stream) -> sharray::Result<()> {

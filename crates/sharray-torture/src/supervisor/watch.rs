@@ -4,7 +4,7 @@ use super::life::Life;
 use super::place::Place;
 use super::totals::Totals;
 use super::{Trouble, report};
-use crate::arrays::STREAMS;
+use crate::arrays::{CELLS, FIELDS, STREAMS, block_mark, cell_mark};
 use crate::operations;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -13,12 +13,22 @@ use std::time::{Duration, Instant};
 /// the totals already; this is for what never comes back, on a machine that has much else to do.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long the newest frame of a stream may stay the newest.
+/// How long the newest version of anything may stay the newest.
 const STANDSTILL: Duration = Duration::from_secs(15);
 
 /// How often workers are looked at, and arrays.
 const LOOK: Duration = Duration::from_millis(10);
 const INSPECT: Duration = Duration::from_millis(150);
+
+/// What lasts and is written all the time, and where its newest version is marked.
+fn marks_that_move() -> impl Iterator<Item = (&'static str, usize)> {
+    let streams = STREAMS.iter().enumerate().filter(|(_, stream)| stream.is_lasting);
+    let fields = FIELDS.iter().enumerate().filter(|(_, field)| field.is_lasting);
+    let cells = CELLS.iter().enumerate().filter(|(_, cell)| cell.is_lasting);
+    let blocks = fields.flat_map(|(at, field)| (0..field.blocks).map(move |block| (field.name, block_mark(at, block))));
+    let streams = streams.map(|(at, stream)| (stream.name, at));
+    streams.chain(blocks).chain(cells.map(|(at, cell)| (cell.name, cell_mark(at))))
+}
 
 /// The supervisor's clocks, and what it saw when.
 #[derive(Debug)]
@@ -31,8 +41,8 @@ pub(crate) struct Watch {
     /// The part of it in which at least one worker was stopped.
     stopped: Duration,
     workers: HashMap<u64, Sight>,
-    /// The newest frame of each stream, and since when.
-    newest: Vec<(u64, Duration)>,
+    /// The newest version of everything that lasts, by its mark, and since when.
+    newest: HashMap<usize, (u64, Duration)>,
     dead: Vec<HashSet<u32>>,
 }
 
@@ -54,7 +64,7 @@ impl Watch {
             awake: Duration::ZERO,
             stopped: Duration::ZERO,
             workers: HashMap::new(),
-            newest: vec![(0, Duration::ZERO); STREAMS.len()],
+            newest: HashMap::new(),
             dead: vec![HashSet::new(); STREAMS.len()],
         }
     }
@@ -117,21 +127,29 @@ impl Watch {
             if info.sequence < seen {
                 return Err(format!("{} has frame {}, but {seen} was seen", stream.name, info.sequence).into());
             }
-            if self.newest[at].0 != info.sequence {
-                self.newest[at] = (info.sequence, self.awake);
-            }
-            if self.awake.saturating_sub(self.newest[at].1) > STANDSTILL {
-                let text = format!("{} stands still at frame {}: {info:?}", stream.name, info.sequence);
-                return Err(Trouble {
-                    text,
-                    history: lives.first().map_or_else(Vec::new, |life| report::history(life, lives)),
-                });
-            }
             let dead = info.participants.iter().filter(|participant| !participant.is_alive);
             let dead: HashSet<u32> = dead.map(|participant| participant.pid).collect();
             totals.dead += dead.difference(&self.dead[at]).count() as u64;
             totals.recovered += self.dead[at].difference(&dead).count() as u64;
             self.dead[at] = dead;
+        }
+        self.moves(lives, place, &totals.marks)
+    }
+
+    /// Whether everything that lasts is still written.
+    fn moves(&mut self, lives: &[Life], place: &Place, marks: &[u64]) -> Result<(), Trouble> {
+        for (name, mark) in marks_that_move() {
+            let value = marks.get(mark).copied().unwrap_or(0);
+            let newest = self.newest.entry(mark).or_insert((value, self.awake));
+            if newest.0 != value {
+                *newest = (value, self.awake);
+            }
+            if self.awake.saturating_sub(newest.1) > STANDSTILL {
+                let info = place.directory.inspect(name);
+                let text = format!("{name} stands still at {value} (mark {mark}): {info:?}");
+                let history = lives.first().map_or_else(Vec::new, |life| report::history(life, lives));
+                return Err(Trouble { text, history });
+            }
         }
         Ok(())
     }

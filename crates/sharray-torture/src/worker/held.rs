@@ -1,12 +1,13 @@
 //! What a worker holds from one operation to the next, and what it must see through it.
 
 use crate::Outcome;
-use crate::arrays::{Picture, Reader, STREAMS, Writer};
+use crate::arrays::{CellHandle, FieldHandle, Picture, Reader, STREAMS, Writer};
 use crate::payload;
 
 /// The most of each that a worker holds.
 const MOST_SUBSCRIBERS: usize = 6;
 const MOST_FRAMES: usize = 4;
+const MOST_OTHERS: usize = 4;
 
 /// All that a worker holds.
 #[derive(Debug, Default)]
@@ -14,6 +15,30 @@ pub(crate) struct Held {
     pub(crate) publishers: Vec<HeldPublisher>,
     pub(crate) subscribers: Vec<HeldSubscriber>,
     pub(crate) frames: Vec<HeldFrame>,
+    pub(crate) fields: Vec<HeldField>,
+    pub(crate) cells: Vec<HeldCell>,
+}
+
+/// An array in place.
+#[derive(Debug)]
+pub(crate) struct HeldField {
+    pub(crate) field: usize,
+    pub(crate) handle: FieldHandle,
+}
+
+/// A cell.
+#[derive(Debug)]
+pub(crate) struct HeldCell {
+    pub(crate) cell: usize,
+    pub(crate) handle: CellHandle,
+}
+
+/// Keeps one more; lets go of another if there are too many.
+pub(crate) fn keep<T>(held: &mut Vec<T>, new: T, rng: &mut fastrand::Rng) {
+    if held.len() >= MOST_OTHERS {
+        held.swap_remove(rng.usize(..held.len()));
+    }
+    held.push(new);
 }
 
 impl Held {
