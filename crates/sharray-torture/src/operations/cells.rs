@@ -1,6 +1,6 @@
 //! Cells: values that are whole at any time, whoever dies storing one.
 
-use super::{Operation, operation};
+use super::{Operation, WATCH_MS, operation};
 use crate::Outcome;
 use crate::arrays::{CELLS, Cell, CellHandle, Value, cell_mark};
 use crate::errors::Kind;
@@ -10,11 +10,11 @@ use crate::worker::{HeldCell, Worker, keep};
 use std::time::Duration;
 
 pub(super) const OPERATIONS: &[Operation] = &[
-    operation("cell: attach", 20, 10, attach),
+    operation("cell: attach", 20, WATCH_MS, attach),
     operation("cell: open or create", 10, 0, open),
     operation("cell: load", 80, 0, load),
     operation("cell: store as the writer", 40, 20, store_as_writer),
-    operation("cell: keep the role and do something else", 6, 150, nest).alone(),
+    operation("cell: keep the role and do something else", 6, WATCH_MS + 150, nest).alone(),
     operation("cell: wait for a change", 15, 30, wait_changed),
     operation("cell: detach", 10, 0, detach),
 ];

@@ -1,6 +1,6 @@
 //! Arrays in place: reading and writing them whole and by blocks, copying them, dying and panicking in the middle.
 
-use super::{Operation, operation};
+use super::{Operation, WATCH_MS, operation};
 use crate::Outcome;
 use crate::arrays::{FIELDS, Field, FieldHandle, block_mark, sequence_mark};
 use crate::errors::Kind;
@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 pub(super) const OPERATIONS: &[Operation] = &[
-    operation("array: attach", 30, 10, attach),
+    operation("array: attach", 30, WATCH_MS, attach),
     operation("array: open or create", 10, 0, open),
     operation("array: write", 60, 30, write),
     operation("array: write a block", 60, 30, write_block),
@@ -26,7 +26,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation("array: copy", 40, 30, snapshot),
     operation("array: copy into", 15, 30, read_into),
     operation("array: wait for a change", 15, 30, wait_changed),
-    operation("array: hold a lease and do something else", 15, 150, nest).alone(),
+    operation("array: hold a lease and do something else", 15, WATCH_MS + 150, nest).alone(),
     operation("array: wait for oneself", 5, 30, deadlock).alone(),
     operation("array: dtype at run time", 10, 20, any),
     operation("array: detach", 15, 0, detach),
