@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Role::Supervisor(plan) => supervisor::run(plan),
         Role::Worker(duty) => worker::run(&duty),
         Role::Probe(duty) => namespace::probe(&duty),
+        Role::Sweep => sharray::collect_garbage().map(|_| ExitCode::SUCCESS).map_err(|error| error.to_string()),
         Role::Namespace(duty) => namespace::enter(&duty),
         Role::Init(duty) => namespace::init(&duty),
     });

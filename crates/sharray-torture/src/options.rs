@@ -28,6 +28,8 @@ pub(crate) enum Role {
     Worker(Duty),
     /// Looks whether there can be PID namespaces.
     Probe(Duty),
+    /// Collects the garbage that is left at the end.
+    Sweep,
     /// Makes a PID namespace with a worker in it.
     Namespace(Duty),
     /// The first process of a PID namespace: starts the worker.
@@ -103,6 +105,7 @@ fn parse(mut parser: Parser) -> Result<Role, lexopt::Error> {
         None => Ok(Role::Supervisor(Plan { seconds, seed, workers, sabotage })),
         Some("worker") => Ok(Role::Worker(duty)),
         Some("probe") => Ok(Role::Probe(duty)),
+        Some("sweep") => Ok(Role::Sweep),
         Some("namespace") => Ok(Role::Namespace(duty)),
         Some("init") => Ok(Role::Init(duty)),
         Some(other) => Err(lexopt::Error::UnexpectedArgument(other.into())),

@@ -5,6 +5,8 @@ use super::place::Place;
 use super::totals::Totals;
 use crate::Outcome;
 use crate::arrays::{Picture, Reader, STREAMS, Stream, Writer};
+use crate::namespace::again;
+use crate::options::Duty;
 use crate::payload;
 use crate::worker::check_frame;
 use sharray::{Directory, Error};
@@ -24,20 +26,27 @@ pub(crate) fn look(place: &mut Place, totals: &mut Totals) -> Outcome {
     for info in directory.list().map_err(|error| format!("at the end: {error}"))? {
         directory.unlink(&info.name).map_err(|error| format!("at the end: {error}"))?;
     }
-    directory.collect_garbage().map_err(|error| format!("at the end: {error}"))?;
-    let left = files(directory.path()).map_err(|error| format!("at the end: {error}"))?;
+    sweep(place).map_err(|error| format!("at the end, collecting the garbage: {error}"))?;
+    let left = leftovers(place.directory.path()).map_err(|error| format!("at the end: {error}"))?;
     if left.is_empty() { Ok(()) } else { Err(format!("at the end there are {left:?}")) }
 }
 
-/// All files below a folder. Folders may be left: only the default place is cleared of them.
-fn files(folder: &Path) -> std::io::Result<Vec<String>> {
+/// Collects the garbage in a process whose default place this is: only there are empty folders removed.
+fn sweep(place: &Place) -> Outcome {
+    let duty = Duty { folder: place.arrays(), journal: place.journal(0), seed: 0, sabotage: None };
+    let output = again("sweep", &duty)?.env("SHARRAY_DIR", place.arrays()).output();
+    let output = output.map_err(|error| error.to_string())?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// Whatever is in a folder: files, and folders too.
+fn leftovers(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
+        found.push(entry.path().display().to_string());
         if entry.file_type()?.is_dir() {
-            found.extend(files(&entry.path())?);
-        } else {
-            found.push(entry.path().display().to_string());
+            found.extend(leftovers(&entry.path())?);
         }
     }
     Ok(found)
