@@ -32,14 +32,13 @@ impl<'a> Hold<'a> {
         attachment.enter()?;
         let me = attachment.writer()?;
         match held::ask(attachment, span, true) {
-            Answer::Nothing => {}
             Answer::Nested(attach, place) => {
                 if let Some(hold) = Self::nest(attachment, span, attach, place) {
                     return hold;
                 }
             }
             Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
-            Answer::Deadlock(_) => {}
+            Answer::Nothing | Answer::Deadlock(_) => {}
         }
         let segment = attachment.segment();
         let place = attachment.local().read(segment, me, span, until_ns).map_err(|fault| attachment.explain(fault))?;
@@ -57,10 +56,9 @@ impl<'a> Hold<'a> {
         let other = if attach == attachment.number() { None } else { Some(Attachment::find(attach)?) };
         let owner = other.as_deref().unwrap_or(attachment);
         let nested = owner.local().nest(owner.segment(), owner.participant()?, place);
-        Some(nested.map_err(|fault| attachment.explain(fault)).map(|()| {
-            let note = Note::new(owner, span, Some(place));
-            Self { attachment, other, span, place, _note: note }
-        }))
+        let note = Note::new(owner, span, Some(place));
+        let lease = nested.map_err(|fault| attachment.explain(fault));
+        Some(lease.map(|()| Self { attachment, other, span, place, _note: note }))
     }
 
     #[inline]
