@@ -89,10 +89,12 @@ impl Attachment {
         self.file
     }
 
+    #[inline]
     pub(crate) fn local(&self) -> &Local<Segment> {
         &self.local
     }
 
+    #[inline]
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
     }
@@ -108,6 +110,7 @@ impl Attachment {
     }
 
     /// The own record, or the error that a writer's call deserves.
+    #[inline]
     pub(crate) fn writer(&self) -> Result<Participant> {
         self.me.ok_or_else(|| Error::ReadOnly { name: self.name().to_owned() })
     }

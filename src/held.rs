@@ -36,13 +36,18 @@ pub(crate) enum Answer {
 }
 
 /// Looks whether this thread may wait for blocks of an array.
+#[inline]
 pub(crate) fn ask(attachment: &Attachment, span: Span, reads: bool) -> Answer {
+    let is_free = HELD.try_with(|held| held.borrow().1.is_empty());
+    // A thread that is ending has no leases to speak of.
+    if is_free.unwrap_or(true) { Answer::Nothing } else { ask_those_held(attachment, span, reads) }
+}
+
+#[cold]
+fn ask_those_held(attachment: &Attachment, span: Span, reads: bool) -> Answer {
     let file = attachment.file();
     let answer = HELD.try_with(|held| {
         let (_, held) = &mut *held.borrow_mut();
-        if held.is_empty() {
-            return Answer::Nothing;
-        }
         // A guard that was never dropped, of a handle that was; or a lease of the process that this one was forked from.
         let is_stale = |it: &Held| it.attach != attachment.number() && Attachment::find(it.attach).is_none();
         held.retain(|it| it.file != file || !is_stale(it));
@@ -57,7 +62,6 @@ pub(crate) fn ask(attachment: &Attachment, span: Span, reads: bool) -> Answer {
             _ => Answer::Nothing,
         }
     });
-    // A thread that is ending has no leases to speak of.
     answer.unwrap_or(Answer::Nothing)
 }
 
@@ -70,6 +74,7 @@ pub(crate) struct Note {
 }
 
 impl Note {
+    #[inline]
     pub(crate) fn new(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
         let (file, attach) = (attachment.file(), attachment.number());
         let number = HELD.try_with(|held| {
@@ -83,6 +88,7 @@ impl Note {
 }
 
 impl Drop for Note {
+    #[inline]
     fn drop(&mut self) {
         _ = HELD.try_with(|held| {
             let (_, held) = &mut *held.borrow_mut();

@@ -140,14 +140,14 @@ impl<'a> AnyReadGuard<'a> {
 
     /// Where the first item is. The items may be read, each at its [`strides`](Self::strides), while the guard lives.
     pub fn as_ptr(&self) -> *const u8 {
-        self.reading.base()
+        self.reading.base(&self.part)
     }
 
     /// The array, if it is one of `T` with the dimensions of `D`.
     pub fn view<T: Element, D: Dimension>(&self) -> Option<ArrayView<'_, T, D>> {
         let items = Items::<T, D>::of(self.segment)?;
         // SAFETY: the lease lives as long as `self` is borrowed.
-        Some(unsafe { items.view(&self.part, self.reading.base()) })
+        Some(unsafe { items.view(&self.part, self.reading.base(&self.part)) })
     }
 
     /// Whether it lends a private copy, because the file may only be read.
@@ -163,14 +163,14 @@ impl<'a> AnyWriteGuard<'a> {
 
     /// Where the first item is. The items may be read and written, each at its [`strides`](Self::strides), while the guard lives.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.writing.base()
+        self.writing.base(&self.part)
     }
 
     /// The array, if it is one of `T` with the dimensions of `D`.
     pub fn view_mut<T: Element, D: Dimension>(&mut self) -> Option<ArrayViewMut<'_, T, D>> {
         let items = Items::<T, D>::of(self.segment)?;
         // SAFETY: the lease lives as long as `self` is borrowed, by nobody else.
-        Some(unsafe { items.view_mut(&self.part, self.writing.base()) })
+        Some(unsafe { items.view_mut(&self.part, self.writing.base(&self.part)) })
     }
 
     /// Whether one of the blocks is poisoned: whoever wrote it last did not come to the end.
@@ -197,9 +197,10 @@ pub struct ReadGuard<'a, T, D = IxDyn> {
 
 impl<'a, T: Element, D: Dimension> ReadGuard<'a, T, D> {
     /// The lease and the items are of the same segment.
+    #[inline]
     pub(crate) fn new(reading: Reading<'a>, part: Part, items: &Items<T, D>) -> Self {
         // SAFETY: the lease goes where the view goes, and ends with it.
-        let view = unsafe { items.view(&part, reading.base()) };
+        let view = unsafe { items.view(&part, reading.base(&part)) };
         Self { view, rows: part.rows, reading }
     }
 
@@ -236,9 +237,10 @@ pub struct WriteGuard<'a, T, D = IxDyn> {
 
 impl<'a, T: Element, D: Dimension> WriteGuard<'a, T, D> {
     /// The lease and the items are of the same segment.
+    #[inline]
     pub(crate) fn new(mut writing: Writing<'a>, part: Part, items: &Items<T, D>) -> Self {
         // SAFETY: the lease goes where the view goes, and ends with it; nobody else is lent the bytes meanwhile.
-        let view = unsafe { items.view_mut(&part, writing.base()) };
+        let view = unsafe { items.view_mut(&part, writing.base(&part)) };
         Self { view, rows: part.rows, writing }
     }
 
