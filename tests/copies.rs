@@ -280,3 +280,33 @@ fn looks_at_the_arrays_of_its_parent() -> Outcome {
     let _: Array1<i32> = opened.snapshot()?;
     Ok(())
 }
+
+/// An onlooker that finds a block odd asks who is to blame. A writer that ends and begins meanwhile is nobody: what is
+/// seen of two writes is not a third one, whose writer died.
+#[test]
+fn an_onlooker_takes_no_quick_writer_for_dead() -> Outcome {
+    let place = Place::new()?;
+    let ours = arrays::<u64, Ix1>(&place).create("a", [1])?;
+    let theirs = arrays::<u64, Ix1>(&place).read_only().attach("a")?;
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            let (mut reads, end) = (0, std::time::Instant::now() + Duration::from_secs(1));
+            let mut outcome = Ok(0);
+            while outcome.is_ok() && std::time::Instant::now() < end {
+                match theirs.try_read() {
+                    Ok(_) => reads += 1,
+                    Err(Error::Locked { .. }) => {}
+                    Err(error) => outcome = Err(error),
+                }
+            }
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            outcome.map(|_| reads)
+        });
+        while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+            ours.write()?[0] += 1;
+        }
+        assert!(looks.join().expect("no panic")? > 0);
+        Ok(())
+    })
+}

@@ -18,7 +18,7 @@ use crate::sys::copy::AlignedBytes;
 use crate::sys::futex::deadline_ns;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
 /// Copies without a lease that are tried before a lease is taken.
@@ -293,10 +293,18 @@ impl AnyArray {
         let segment = self.segment();
         part.span.blocks().find(|block| {
             let Some(block) = segment.block(*block) else { return false };
-            let owner = Word::load(block.wr, Relaxed);
-            let byte = Tag::from_bits(owner).participant().map(|index| LOCK_PARTICIPANTS + i64::from(index));
+            let seq = Word::load(block.seq, Relaxed);
+            if seq % 2 == 0 {
+                return false;
+            }
+            // While `seq` stays odd the word names who writes; were it looked at alone, it could be free before the
+            // write and free again after it.
+            Segment::fence(Acquire);
+            let owner = Tag::from_bits(Word::load(block.wr, Relaxed)).participant();
+            Segment::fence(Acquire);
+            let byte = owner.map(|index| LOCK_PARTICIPANTS + i64::from(index));
             let is_held = byte.is_some_and(|byte| byte_lock::is_held(segment.lock_file(), byte).unwrap_or(true));
-            Word::load(block.seq, Relaxed) % 2 == 1 && !is_held && Word::load(block.wr, Relaxed) == owner
+            !is_held && Word::load(block.seq, Relaxed) == seq
         })
     }
 
