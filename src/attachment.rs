@@ -164,9 +164,9 @@ impl Attachment {
         });
         let mut holders: Vec<u32> = writers.map(|index| self.segment.process(index).pid).collect();
         if holders.is_empty() {
-            let readers = span.blocks().filter_map(|block| lock::reader_of(&self.segment, block));
-            holders = readers.map(|index| self.segment.process(index).pid).collect();
+            lock::visit_readers(&self.segment, span, |index| holders.push(self.segment.process(index).pid));
         }
+        holders.sort_unstable();
         holders.dedup();
         holders
     }

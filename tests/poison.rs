@@ -39,6 +39,7 @@ fn main() -> ExitCode {
             Test::new("who_waits_for_a_change_is_woken_by_a_death", waiting_for_the_dead),
             Test::new("a_writer_that_is_killed_while_it_waits_poisons_nothing", killed_while_waiting),
             Test::new("a_killed_reader_lets_writers_in", a_killed_reader),
+            Test::new("whoever_is_in_the_way_is_named", all_holders),
             Test::new("poison_survives_a_copy", copied_poison),
             Test::new("a_copy_made_during_a_write_is_poisoned", copied_write),
             Test::new("a_cell_is_never_poisoned", cells),
@@ -372,6 +373,28 @@ fn a_killed_reader() -> Outcome {
         write(&field)?;
         ensure_eq!(field.read()?.sum(), ROWS as u64, "nothing was written");
     }
+    Ok(())
+}
+
+/// A writer has to wait for every reader, and a reader for every writer, so each of them is named, once.
+fn all_holders() -> Outcome {
+    let place = place()?;
+    let field = place.field()?;
+    let readers = [Child::start("read", [place.path()?])?, Child::start("read", [place.path()?])?];
+    readers.iter().try_for_each(|child| child.expect("reading"))?;
+    let mut pids = readers.each_ref().map(Child::pid);
+    pids.sort_unstable();
+    let locked = field.try_write().map(drop);
+    ensure!(matches!(&locked, Err(Error::Locked { holders, .. }) if *holders == pids), "{locked:?} for {pids:?}");
+    drop(readers);
+    let writers =
+        [start_writing(&place, ["0", "1"])?, start_writing(&place, ["1", "2"])?, start_writing(&place, ["2", "4"])?];
+    let mut pids = writers.each_ref().map(Child::pid);
+    pids.sort_unstable();
+    let locked = field.try_read().map(drop);
+    ensure!(matches!(&locked, Err(Error::Locked { holders, .. }) if *holders == pids), "{locked:?} for {pids:?}");
+    let locked = field.try_write_block(1).map(drop);
+    ensure!(matches!(&locked, Err(Error::Locked { holders, .. }) if *holders == [writers[1].pid()]), "{locked:?}");
     Ok(())
 }
 

@@ -437,7 +437,7 @@ fn drain<W: World>(world: &W, me: Participant, block: u32, until_ns: u64) -> Res
 }
 
 /// Somebody who reads the block, or wants to.
-pub(crate) fn reader_of<W: World>(world: &W, block: u32) -> Option<u32> {
+fn reader_of<W: World>(world: &W, block: u32) -> Option<u32> {
     let mut found = None;
     participant::scan(world, |index, record| {
         if found.is_none() && reads(world, record, block) {
@@ -445,6 +445,15 @@ pub(crate) fn reader_of<W: World>(world: &W, block: u32) -> Option<u32> {
         }
     });
     found
+}
+
+/// Calls `visit` with everybody who reads one of the blocks, or wants to.
+pub(crate) fn visit_readers<W: World>(world: &W, span: Span, mut visit: impl FnMut(u32)) {
+    participant::scan(world, |index, record| {
+        if span.blocks().any(|block| reads(world, record, block)) {
+            visit(index);
+        }
+    });
 }
 
 fn reads<W: World>(world: &W, record: &Record<'_, W>, block: u32) -> bool {
