@@ -16,11 +16,13 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::child::{Child, Task};
 use support::stream::fresh_folder;
 use support::{Outcome, Roles, SOON, Test, ensure, main as run};
+use tempfile::TempDir;
 
 const ROLES: Roles = &[
     ("rewrite", rewrite),
@@ -36,8 +38,12 @@ const ROLES: Roles = &[
 
 const NAME: &str = "sim/field";
 const ITEMS: usize = (256 << 10) / 8;
-/// How long they race.
+/// How long they race. On a machine where a reader had no luck in that time they race once more.
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 5;
+
+/// One race at a time: they need the processors for themselves.
+static TRACK: Mutex<()> = Mutex::new(());
 
 type Field = SharedArray<u64, Ix1>;
 /// Large enough that a store takes longer than any one instruction, small enough for what a cell is for.
@@ -47,56 +53,66 @@ fn main() -> ExitCode {
     run(
         ROLES,
         vec![
-            Test::new("no_read_of_an_array_is_torn", || arrays(4, LONG_ENOUGH)),
-            Test::new("no_read_of_an_array_in_one_block_is_torn", || arrays(1, LONG_ENOUGH)),
-            Test::new("no_load_of_a_cell_is_torn", cells),
-            Test::new("reads_behind_a_flag_are_torn", naive),
+            Test::new("no_read_of_an_array_in_four_blocks_is_torn", || arrays(4)).within(120),
+            Test::new("no_read_of_an_array_in_one_block_is_torn", || arrays(1)).within(120),
+            Test::new("no_load_of_a_cell_is_torn", cells).within(120),
+            Test::new("reads_behind_a_flag_are_torn", naive).within(120),
         ],
     )
 }
 
-fn arrays(blocks: usize, span: Duration) -> Outcome {
+fn arrays(blocks: usize) -> Outcome {
     let folder = fresh_folder()?;
     let place = Directory::open(folder.path())?;
     let _field = Field::builder().directory(&place).blocks(blocks).create(NAME, [ITEMS])?;
-    let path = folder.path().to_str().ok_or("the path is not text")?;
-    for (who, [reads, torn]) in race(path, "rewrite", &["hold", "snapshot", "look on"], span)? {
-        ensure!(torn == 0, "{torn} of {reads} reads are torn: {who}");
-        ensure!(reads >= 10, "{reads} reads in {span:?}: {who}");
-    }
-    Ok(())
+    none_is_torn(&folder, "rewrite", &["hold", "snapshot", "look on"], 10)
 }
 
 fn cells() -> Outcome {
     let folder = fresh_folder()?;
     let place = Directory::open(folder.path())?;
     let _cell = Cell::builder().directory(&place).create(NAME, [0; 512])?;
-    let path = folder.path().to_str().ok_or("the path is not text")?;
-    for (who, [reads, torn]) in race(path, "store", &["load", "load on"], LONG_ENOUGH)? {
-        ensure!(torn == 0, "{torn} of {reads} loads are torn: {who}");
-        ensure!(reads >= 1000, "{reads} loads in {LONG_ENOUGH:?}: {who}");
-    }
-    Ok(())
+    none_is_torn(&folder, "store", &["load", "load on"], 1000)
 }
 
-/// The proof that the machine tears, and that this is seen: nobody who is not excluded by luck alone gets through.
+/// Lets them race until each reader has read often enough for the test to mean anything.
+fn none_is_torn(folder: &TempDir, writer: &str, readers: &[&str], enough: u64) -> Outcome {
+    let mut counts = vec![0; readers.len()];
+    for _ in 0..ROUNDS {
+        for ((who, [reads, torn]), count) in race(folder, writer, readers)?.into_iter().zip(&mut counts) {
+            ensure!(torn == 0, "{torn} of {reads} reads are torn: {who}");
+            *count += reads;
+        }
+        if counts.iter().all(|count| *count >= enough) {
+            return Ok(());
+        }
+    }
+    Err(format!("{counts:?} reads by {readers:?}, expected {enough} at least").into())
+}
+
+/// The proof that the machine tears, and that this is seen: nobody is excluded by anything but luck.
 fn naive() -> Outcome {
     let folder = fresh_folder()?;
     let place = Directory::open(folder.path())?;
     drop(Field::builder().directory(&place).create(NAME, [ITEMS])?);
-    let path = folder.path().to_str().ok_or("the path is not text")?;
-    let told = race(path, "naively rewrite", &["naively read", "naively read", "naively read"], LONG_ENOUGH)?;
-    ensure!(told.iter().any(|(_, [_, torn])| *torn > 0), "nothing was torn: {told:?}");
-    Ok(())
+    for _ in 0..ROUNDS {
+        let told = race(&folder, "naively rewrite", &["naively read", "naively read", "naively read"])?;
+        if told.iter().any(|(_, [_, torn])| *torn > 0) {
+            return Ok(());
+        }
+    }
+    Err("nothing was torn".into())
 }
 
 /// Runs a writer and readers for a while; how often each reader read, and how often that was torn.
-fn race(path: &str, writer: &str, readers: &[&str], span: Duration) -> Outcome<Vec<(String, [u64; 2])>> {
+fn race(folder: &TempDir, writer: &str, readers: &[&str]) -> Outcome<Vec<(String, [u64; 2])>> {
+    let _alone = TRACK.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = folder.path().to_str().ok_or("the path is not text")?;
     let mut writer = Child::start(writer, [path])?;
     writer.expect("ready")?;
     let mut children = readers.iter().map(|role| Child::start(role, [path])).collect::<Outcome<Vec<_>>>()?;
     children.iter().try_for_each(|child| child.expect("ready"))?;
-    thread::sleep(span);
+    thread::sleep(LONG_ENOUGH);
     children.iter_mut().try_for_each(|child| child.tell("end"))?;
     let mut told = Vec::new();
     for (child, role) in children.iter_mut().zip(readers) {
@@ -109,7 +125,7 @@ fn race(path: &str, writer: &str, readers: &[&str], span: Duration) -> Outcome<V
     let writes = writer.hear()?;
     writer.succeed()?;
     eprintln!("{writes} writes; reads, and how many of them torn: {told:?}");
-    ensure!(writes.parse::<u64>()? >= 10, "{writes} writes");
+    ensure!(writes.parse::<u64>()? > 0, "nothing was written");
     Ok(told)
 }
 

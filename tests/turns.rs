@@ -9,8 +9,8 @@ use ndarray::Ix1;
 use sharray::{Directory, SharedArray};
 use std::io::BufRead;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use support::child::{Child, Task};
@@ -26,6 +26,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Who is let in less often than this has been starved: a fair share is in the thousands, and a process that waits for
 /// the processor as well as for the array still has some.
 const ENOUGH: u64 = 20;
+
+/// One crowd at a time: they need the processors for themselves.
+static ALONE: Mutex<()> = Mutex::new(());
 
 type Field = SharedArray<u64, Ix1>;
 
@@ -58,6 +61,7 @@ fn start(path: &str, how: &[&str]) -> Outcome<Vec<Child>> {
 
 /// Lets them go for a second, and hears how often each got in.
 fn counts(children: &mut [Child]) -> Outcome<Vec<u64>> {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     children.iter_mut().try_for_each(|child| child.tell("go"))?;
     thread::sleep(SECOND);
     children.iter_mut().try_for_each(|child| child.tell("end"))?;
