@@ -158,6 +158,15 @@ impl<T> Deref for SharedCell<T> {
 }
 
 /// The writer of a cell: nobody else stores while it lives. It stays on its thread.
+///
+/// ```compile_fail,E0277
+/// # fn pose() -> sharray::SharedCell<f64> { unimplemented!() }
+/// let pose = pose();
+/// let mut writer = pose.writer().unwrap();
+/// std::thread::scope(|scope| {
+///     scope.spawn(move || writer.store(1.0)); // the thread that took the role has it
+/// });
+/// ```
 #[derive(Debug)]
 pub struct CellWriter<'c, T> {
     any: AnyCellWriter<'c>,

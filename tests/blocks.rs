@@ -55,7 +55,7 @@ fn there_are_no_more_blocks_than_rows() -> Outcome {
         let array = arrays::<Ix2>(&place).blocks(blocks).create("a", [rows, 1])?;
         assert_eq!((array.blocks(), array.rows(0..blocks)?), (blocks, 0..rows));
         array.write_block(blocks - 1)?.fill(1);
-        assert_eq!(array.read()?.sum(), array.rows(blocks - 1..blocks)?.len() as i64);
+        assert_eq!(usize::try_from(array.read()?.sum())?, array.rows(blocks - 1..blocks)?.len());
         drop(array);
         place.unlink("a")?;
     }
@@ -261,7 +261,7 @@ fn waits_have_their_limits() -> Outcome {
         |error: Error| assert!(matches!(error, Error::TimedOut { .. }) && error.to_string().contains('a'), "{error}"),
         |error: Error| match error {
             Error::Locked { name, holders } => {
-                assert_eq!((name.as_str(), &holders[..]), ("a", &[std::process::id()][..]))
+                assert_eq!((name.as_str(), &holders[..]), ("a", &[std::process::id()][..]));
             }
             other => panic!("{other}"),
         },

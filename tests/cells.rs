@@ -127,7 +127,7 @@ fn arrays_of_rust_are_shapes() -> Outcome {
     let info = place.inspect("gains")?;
     assert_eq!((info.kind, &info.dtype, &info.shape[..]), (Kind::Cell, &f32::dtype(), &[4][..]));
     any(&place).open("gains", &f32::dtype(), &[4], &[0; 16])?;
-    assert_eq!(ours.load(), [1.0; 4], "what is there is left as it is");
+    assert_eq!(ours.load().map(f32::to_bits), [1.0_f32; 4].map(f32::to_bits), "what is there is left as it is");
     Ok(())
 }
 

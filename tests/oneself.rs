@@ -197,6 +197,8 @@ fn a_new_array_of_the_old_name_is_another() -> Outcome {
 
 // ---------------------------------------------------------------- nesting
 
+type Take = fn(&Field) -> Result<ReadGuard<'_, i32, Ix1>>;
+
 fn is_held(other: &Field) -> bool {
     elsewhere(|| matches!(other.try_write().map(drop), Err(Error::Locked { .. })))
 }
@@ -207,12 +209,11 @@ fn is_held(other: &Field) -> bool {
 fn nested_reads_end_in_any_order() -> Outcome {
     let place = Place::new()?;
     let writer = field(&place)?;
-    let takes: [fn(&Field) -> Result<ReadGuard<'_, i32, Ix1>>; 3] =
-        [Field::read, |field| field.read_block(1), |field| field.read_blocks(1..3)];
+    let takes: [Take; 3] = [Field::read, |field| field.read_block(1), |field| field.read_blocks(1..3)];
     for outer in takes {
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let (ours, theirs) = (field(&place)?, field(&place)?);
-            let mut held = vec![Some(outer(&ours)?), Some(ours.read_block(1)?), Some(theirs.read_block(1)?)];
+            let mut held = [Some(outer(&ours)?), Some(ours.read_block(1)?), Some(theirs.read_block(1)?)];
             for at in order {
                 assert!(is_held(&writer));
                 held[at] = None;

@@ -188,6 +188,15 @@ impl<'a> AnyWriteGuard<'a> {
 ///
 /// It stays on its thread. Dropping it lets writers in; leaking it (`mem::forget`) keeps them out until the handle is
 /// dropped.
+///
+/// ```compile_fail,E0277
+/// # fn field() -> sharray::SharedArray<f64> { unimplemented!() }
+/// let field = field();
+/// let guard = field.read().unwrap();
+/// std::thread::scope(|scope| {
+///     scope.spawn(move || drop(guard)); // the thread that took it gives it back
+/// });
+/// ```
 pub struct ReadGuard<'a, T, D = IxDyn> {
     /// Never lent but by reference: it must not outlive the lease.
     view: ArrayView<'a, T, D>,
@@ -228,6 +237,15 @@ impl<T, D: Dimension> Deref for ReadGuard<'_, T, D> {
 ///
 /// It stays on its thread. Dropping it ends the write. Dropped by a panic, it leaves its blocks poisoned, and so does
 /// leaking it (`mem::forget`), once the handle is dropped.
+///
+/// ```compile_fail,E0277
+/// # fn field() -> sharray::SharedArray<f64> { unimplemented!() }
+/// let field = field();
+/// let guard = field.write().unwrap();
+/// std::thread::scope(|scope| {
+///     scope.spawn(move || drop(guard)); // the thread that took it gives it back
+/// });
+/// ```
 pub struct WriteGuard<'a, T, D = IxDyn> {
     /// Never lent but by reference: it must not outlive the lease.
     view: ArrayViewMut<'a, T, D>,
