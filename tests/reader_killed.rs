@@ -138,15 +138,25 @@ fn hold(task: &Task) -> Outcome {
             for blocks in [0..1, 1..3, 2..4, ALL] {
                 let field = &field;
                 scope.spawn(move || {
-                    let guards = field.read_blocks(blocks.clone()).and_then(|it| Ok((it, field.read_blocks(blocks)?)));
+                    let read = |part: &Range<usize>| field.read_blocks(part.clone());
+                    let (one, other) = (read(&blocks), read(&blocks));
+                    together.wait();
+                    together.wait();
+                    drop(one);
+                    // One that reads all would hide from the writers what the others do.
+                    let held = other.ok().filter(|_| blocks != ALL);
                     together.wait();
                     // Until death.
                     together.wait();
-                    guards.map(drop)
+                    drop(held);
                 });
             }
             together.wait();
             task.say("ready")?;
+            task.await_line("less")?;
+            together.wait();
+            together.wait();
+            task.say("less")?;
             task.await_line("never")
         }),
         other => Err(format!("nobody can hold {other}").into()),
@@ -198,7 +208,8 @@ fn letting_in() -> Outcome {
     Ok(())
 }
 
-/// Four threads hold two leases each, in one record: a writer waits for the living, and has all of it after the death.
+/// Four threads hold two leases each, in one record, and give back one of them: a writer waits for the living, and has
+/// all of it after the death.
 fn holding() -> Outcome {
     for round in 0..10 {
         let heirs = Heirs::new()?;
@@ -206,9 +217,13 @@ fn holding() -> Outcome {
         victim.expect("ready")?;
         let locked = heirs.field.write_timeout(NAPS).map(drop);
         ensure!(matches!(locked, Err(Error::TimedOut { .. })), "it lives: {locked:?}");
-        match heirs.field.try_write_block(0).map(drop) {
-            Err(Error::Locked { holders, .. }) => ensure_eq!(holders, [victim.pid()], "who reads block 0"),
-            other => return Err(format!("it lives: {other:?}").into()),
+        victim.tell("less")?;
+        victim.expect("less")?;
+        for block in ALL {
+            match heirs.field.try_write_block(block).map(drop) {
+                Err(Error::Locked { holders, .. }) => ensure_eq!(holders, [victim.pid()], "who reads block {block}"),
+                other => return Err(format!("it lives, and reads block {block}: {other:?}").into()),
+            }
         }
         let others = if round % 2 == 0 { waiting_writers(&heirs)? } else { Vec::new() };
         victim.kill()?;
