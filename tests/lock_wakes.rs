@@ -71,7 +71,7 @@ fn wakes(word: &AtomicU32, act: impl FnOnce() -> Outcome) -> Outcome {
         let (here, thread_id) = mpsc::channel();
         let sleeper = scope.spawn(move || -> Outcome<bool> {
             let seen = word.load(SeqCst);
-            let span = libc::timespec { tv_sec: SOON.as_secs().cast_signed(), tv_nsec: 0 };
+            let span = libc::timespec { tv_sec: i64::try_from(SOON.as_secs())?, tv_nsec: 0 };
             here.send(gettid())?;
             // SAFETY: the word and the span outlive the call; the kernel only reads them.
             let woken =
@@ -133,7 +133,10 @@ fn end_of_write() -> Outcome {
     let word = futexes.of_block(1, "wr")?;
     let guard = heirs.field.write()?;
     let waiter = stopped_waiter(&heirs, "write", word, WAITERS)?;
-    wakes(word, || Ok(drop(guard)))?;
+    wakes(word, || {
+        drop(guard);
+        Ok(())
+    })?;
     end(heirs, waiter)
 }
 
@@ -142,7 +145,10 @@ fn change() -> Outcome {
     let futexes = Futexes::of(&heirs)?;
     let word = futexes.word(place_of_notify());
     let waiter = stopped_waiter(&heirs, "watch", word, 1)?;
-    wakes(word, || Ok(drop(heirs.field.write_block(3)?)))?;
+    wakes(word, || {
+        drop(heirs.field.write_block(3)?);
+        Ok(())
+    })?;
     end(heirs, waiter)
 }
 
@@ -152,7 +158,10 @@ fn end_of_read() -> Outcome {
         let futexes = Futexes::of(&heirs)?;
         let guard = heirs.field.read_blocks(part)?;
         let waiter = stopped_waiter(&heirs, "write", futexes.of_block(1, "wr")?, DRAIN)?;
-        wakes(futexes.of_block(1, "drain")?, || Ok(drop(guard)))?;
+        wakes(futexes.of_block(1, "drain")?, || {
+            drop(guard);
+            Ok(())
+        })?;
         end(heirs, waiter)?;
     }
     Ok(())
@@ -185,7 +194,8 @@ fn recovered_writer() -> Outcome {
     let waiter = stopped_waiter(&heirs, "write", word, WAITERS)?;
     wakes(word, || {
         victim.kill()?;
-        Ok(drop(heirs.field.try_write_block(2)?))
+        drop(heirs.field.try_write_block(2)?);
+        Ok(())
     })?;
     end(heirs, waiter)
 }
@@ -216,7 +226,8 @@ fn recovered_reader() -> Outcome {
     let before = drain.load(SeqCst);
     wakes(drain, || {
         victim.kill()?;
-        Ok(drop(heirs.field.try_write_block(2)?))
+        drop(heirs.field.try_write_block(2)?);
+        Ok(())
     })?;
     ensure_eq!(drain.load(SeqCst), before + 1, "the count of readers that left");
     end(heirs, waiter)

@@ -78,7 +78,7 @@ fn read(task: &Task) -> Outcome {
 }
 
 /// Three threads read at the same time, two of them the same, and let go in the other order.
-fn in_threads(field: &Field) -> Outcome {
+fn in_threads(field: &Field) {
     let together = Barrier::new(3);
     thread::scope(|scope| {
         for blocks in [ALL, 1..3, 1..3] {
@@ -90,7 +90,6 @@ fn in_threads(field: &Field) -> Outcome {
             });
         }
     });
-    Ok(())
 }
 
 fn killed_in(operation: &str) -> Outcome {
@@ -248,7 +247,8 @@ fn waiting() -> Outcome {
         kill.child("read", &[heirs.path()?, "wait"])?;
         elsewhere(|| {
             ensure_eq!(field::versions(&heirs.field.read_block_timeout(1, SOON)?, HEIGHT)?, [OLD], "block 1");
-            Ok(drop(heirs.field.write_block_timeout(3, SOON)?))
+            drop(heirs.field.write_block_timeout(3, SOON)?);
+            Ok(())
         })?;
         field::fill(&mut held, OLD);
         drop(held);
@@ -266,7 +266,10 @@ fn waiting_to_copy() -> Outcome {
         let heirs = Heirs::new()?;
         let held = heirs.field.write_block(2)?;
         kill.child("read", &[heirs.path()?, "wait to copy"])?;
-        elsewhere(|| Ok(drop(heirs.field.write_block_timeout(0, SOON)?)))?;
+        elsewhere(|| {
+            drop(heirs.field.write_block_timeout(0, SOON)?);
+            Ok(())
+        })?;
         drop(held);
         drop(heirs.field.write_timeout(SOON)?);
         heirs.repair()?;

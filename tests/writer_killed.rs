@@ -208,7 +208,8 @@ fn waiting_for_a_writer() -> Outcome {
             ensure_eq!(field::versions(&heirs.field.read_block_timeout(0, SOON)?, 0)?, [OLD], "block 0");
             let locked = heirs.field.try_read_block(2).map(drop);
             ensure!(matches!(locked, Err(Error::Locked { .. })), "somebody writes it: {locked:?}");
-            Ok(drop(heirs.field.write_block_timeout(1, SOON)?))
+            drop(heirs.field.write_block_timeout(1, SOON)?);
+            Ok(())
         })?;
         field::fill(&mut held, OLD);
         drop(held);
