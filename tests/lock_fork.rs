@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use support::child::{Child, Task};
 use support::field::{self, Field, HEIGHT, NAME};
 use support::heirs::{FINDERS, Heirs, NEW, OLD};
-use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run};
+use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run, wait_until};
 
 const ROLES: Roles = &[
     ("refuse", refuse),
@@ -222,10 +222,8 @@ fn attach_anew(task: &Task) -> Outcome {
             unsafe { libc::_exit(i32::from(outcome.is_err())) }
         }
         ForkResult::Parent { child } => {
-            let here = place.inspect(NAME)?.participants.len();
-            support::wait_until("the child is attached", || {
-                place.inspect(NAME).is_ok_and(|info| info.participants.len() > here || info.participants.len() == 3)
-            })?;
+            // The test's, ours, and the child's, who stays until it has read.
+            wait_until("the child is attached", || place.inspect(NAME).is_ok_and(|info| info.participants.len() == 3))?;
             if let Some(guard) = &mut writing {
                 field::fill(guard, OLD);
             }

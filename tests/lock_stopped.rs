@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use support::child::{Child, Task};
 use support::field::{self, BLOCKS, HEIGHT, NAME};
 use support::heirs::{Heirs, NEW, OLD};
-use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run, stream, wait_until};
+use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run, stream};
 
 const ROLES: Roles = &[("write", write), ("read", read), ("await", await_turn), ("store", store)];
 
@@ -31,16 +31,6 @@ fn main() -> ExitCode {
             Test::new("a_stopped_writer_of_a_cell_keeps_its_role_and_nobody_waiting", cell_writer),
         ],
     )
-}
-
-/// Stops a child, and waits until it is.
-fn stop(child: &Child) -> Outcome {
-    child.signal(Signal::SIGSTOP)?;
-    let stat = format!("/proc/{}/stat", child.pid());
-    wait_until("the child is stopped", || {
-        let text = std::fs::read_to_string(&stat).unwrap_or_default();
-        text.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
-    })
 }
 
 macro_rules! ensure_refused {
@@ -105,7 +95,7 @@ fn writer() -> Outcome {
     let mut heirs = Heirs::new()?;
     let mut child = Child::start("write", [heirs.path()?])?;
     child.expect("ready")?;
-    stop(&child)?;
+    child.stop()?;
     let mut waiters = start_waiters(&heirs, &["write", "read", "copy", "watch"])?;
     let end = Instant::now() + LONG;
     while Instant::now() < end {
@@ -155,7 +145,7 @@ fn reader() -> Outcome {
     let mut heirs = Heirs::new()?;
     let mut child = Child::start("read", [heirs.path()?])?;
     child.expect("ready")?;
-    stop(&child)?;
+    child.stop()?;
     let end = Instant::now() + LONG;
     while Instant::now() < end {
         let field = &heirs.field;
@@ -186,7 +176,7 @@ fn waiter() -> Outcome {
     let heirs = Heirs::new()?;
     let mut held = heirs.field.write_block(1)?;
     let mut waiters = start_waiters(&heirs, &["write", "read"])?;
-    waiters.iter().try_for_each(stop)?;
+    waiters.iter().try_for_each(Child::stop)?;
     field::fill(&mut held, NEW);
     drop(held);
     for _ in 0..100 {
@@ -222,7 +212,7 @@ fn cell_writer() -> Outcome {
     let cell = SharedCell::<[u64; 4]>::builder().directory(&place).create("cell", [1; 4])?;
     let mut child = Child::start("store", [folder.path().to_str().ok_or("the path is not text")?])?;
     child.expect("ready")?;
-    stop(&child)?;
+    child.stop()?;
     let end = Instant::now() + LONG;
     while Instant::now() < end {
         ensure_eq!((cell.load(), cell.sequence()), ([2; 4], 2), "what is loaded meanwhile");

@@ -9,11 +9,13 @@ mod support;
 use sharray::{Directory, Error};
 use std::process::{Command, ExitCode, Stdio};
 use support::child::{Child, Task};
+use support::field;
+use support::heirs::{FINDERS as LOCK_FINDERS, Heirs, NEW};
 use support::stream::{self, NAME};
 use support::survivors::{FINDERS, Survivors};
 use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run};
 
-const ROLES: Roles = &[("publish", publish), ("read", read), ("reuse", reuse), ("stand in", stand_in)];
+const ROLES: Roles = &[("publish", publish), ("read", read), ("lock", lock), ("reuse", reuse), ("stand in", stand_in)];
 
 /// What makes a PID namespace: as root, and as anyone who may have a user namespace.
 const WAYS: [&[&str]; 2] = [&["-pf", "--mount-proc"], &["-Urpf", "--mount-proc"]];
@@ -27,7 +29,8 @@ fn main() -> ExitCode {
         ROLES,
         vec![
             Test::new("two_namespaces_share_and_recover", share_and_recover).lacking(lacks_namespaces.clone()),
-            Test::new("the_living_of_another_namespace_are_not_buried", not_buried).lacking(lacks_namespaces),
+            Test::new("the_living_of_another_namespace_are_not_buried", not_buried).lacking(lacks_namespaces.clone()),
+            Test::new("two_namespaces_share_a_lock_and_recover_it", share_a_lock).lacking(lacks_namespaces),
             Test::new("a_number_that_is_used_again_is_not_mistaken", used_again).lacking(lacks_numbers),
         ],
     )
@@ -155,6 +158,58 @@ fn not_buried() -> Outcome {
     child.succeed()?;
     let writer = survivors.writer()?;
     survivors.go_on(writer)
+}
+
+/// Child: takes blocks of an array as it is told, and dies holding them.
+fn lock(task: &Task) -> Outcome {
+    let place = Directory::open(task.arg(0)?)?;
+    let field = field::builder(&place).attach(field::NAME)?;
+    task.say(&format!("pid {}", std::process::id()))?;
+    let held = field.read_block(0)?;
+    task.await_line("write")?;
+    task.say("writing")?;
+    let mut guard = field.write_blocks(1..3)?;
+    field::fill(&mut guard, NEW);
+    task.say(if guard.is_poisoned() { "poisoned" } else { "whole" })?;
+    task.await_line("die")?;
+    task.die()?;
+    drop((guard, held));
+    Ok(())
+}
+
+/// Two writers of the same blocks in two namespaces, with the same process id, and heirs in ours. The second waits for
+/// the first, is given nothing while it lives and all when it died, and dies in turn.
+fn share_a_lock() -> Outcome {
+    for finder in LOCK_FINDERS {
+        let mut heirs = Heirs::new()?;
+        let (mut first, mut second) = (start("lock", &[heirs.path()?])?, start("lock", &[heirs.path()?])?);
+        let pid = first.hear()?;
+        ensure_eq!(second.hear()?, pid, "the process ids, each in its own namespace");
+        first.tell("write")?;
+        first.expect("writing")?;
+        first.expect("whole")?;
+        second.tell("write")?;
+        second.expect("writing")?;
+        for _ in 0..3 {
+            let waited = heirs.field.write_timeout(std::time::Duration::from_millis(30)).map(drop);
+            ensure!(matches!(waited, Err(Error::TimedOut { .. })), "they live: {waited:?}");
+            let waited = heirs.field.read_timeout(std::time::Duration::from_millis(30)).map(drop);
+            ensure!(matches!(waited, Err(Error::TimedOut { .. })), "they live: {waited:?}");
+        }
+        match heirs.field.try_read_block(2).map(drop) {
+            Err(Error::Locked { holders, .. }) => ensure_eq!(format!("pid {}", holders[0]), pid, "who writes block 2"),
+            other => return Err(format!("it lives: {other:?}").into()),
+        }
+        ensure!(second.heard().is_none(), "the first one lives");
+        heirs.others_go_on(&(0..3))?;
+        first.tell("die")?;
+        first.died()?;
+        second.expect("poisoned")?;
+        second.tell("die")?;
+        second.died()?;
+        heirs.go_on(finder, 0..3)?;
+    }
+    Ok(())
 }
 
 /// Child, the second process of a namespace: a publisher dies, and a new process gets its number.

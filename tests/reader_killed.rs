@@ -78,7 +78,7 @@ fn read(task: &Task) -> Outcome {
 }
 
 /// Three threads read at the same time, two of them the same, and let go in the other order.
-fn in_threads(field: &Field) -> Outcome {
+fn in_threads(field: &Field) {
     let together = Barrier::new(3);
     thread::scope(|scope| {
         for blocks in [ALL, 1..3, 1..3] {
@@ -90,7 +90,6 @@ fn in_threads(field: &Field) -> Outcome {
             });
         }
     });
-    Ok(())
 }
 
 fn killed_in(operation: &str) -> Outcome {
@@ -138,15 +137,25 @@ fn hold(task: &Task) -> Outcome {
             for blocks in [0..1, 1..3, 2..4, ALL] {
                 let field = &field;
                 scope.spawn(move || {
-                    let guards = field.read_blocks(blocks.clone()).and_then(|it| Ok((it, field.read_blocks(blocks)?)));
+                    let read = |part: &Range<usize>| field.read_blocks(part.clone());
+                    let (one, other) = (read(&blocks), read(&blocks));
+                    together.wait();
+                    together.wait();
+                    drop(one);
+                    // One that reads all would hide from the writers what the others do.
+                    let held = other.ok().filter(|_| blocks != ALL);
                     together.wait();
                     // Until death.
                     together.wait();
-                    guards.map(drop)
+                    drop(held);
                 });
             }
             together.wait();
             task.say("ready")?;
+            task.await_line("less")?;
+            together.wait();
+            together.wait();
+            task.say("less")?;
             task.await_line("never")
         }),
         other => Err(format!("nobody can hold {other}").into()),
@@ -198,7 +207,8 @@ fn letting_in() -> Outcome {
     Ok(())
 }
 
-/// Four threads hold two leases each, in one record: a writer waits for the living, and has all of it after the death.
+/// Four threads hold two leases each, in one record, and give back one of them: a writer waits for the living, and has
+/// all of it after the death.
 fn holding() -> Outcome {
     for round in 0..10 {
         let heirs = Heirs::new()?;
@@ -206,9 +216,13 @@ fn holding() -> Outcome {
         victim.expect("ready")?;
         let locked = heirs.field.write_timeout(NAPS).map(drop);
         ensure!(matches!(locked, Err(Error::TimedOut { .. })), "it lives: {locked:?}");
-        match heirs.field.try_write_block(0).map(drop) {
-            Err(Error::Locked { holders, .. }) => ensure_eq!(holders, [victim.pid()], "who reads block 0"),
-            other => return Err(format!("it lives: {other:?}").into()),
+        victim.tell("less")?;
+        victim.expect("less")?;
+        for block in ALL {
+            match heirs.field.try_write_block(block).map(drop) {
+                Err(Error::Locked { holders, .. }) => ensure_eq!(holders, [victim.pid()], "who reads block {block}"),
+                other => return Err(format!("it lives, and reads block {block}: {other:?}").into()),
+            }
         }
         let others = if round % 2 == 0 { waiting_writers(&heirs)? } else { Vec::new() };
         victim.kill()?;
@@ -233,7 +247,8 @@ fn waiting() -> Outcome {
         kill.child("read", &[heirs.path()?, "wait"])?;
         elsewhere(|| {
             ensure_eq!(field::versions(&heirs.field.read_block_timeout(1, SOON)?, HEIGHT)?, [OLD], "block 1");
-            Ok(drop(heirs.field.write_block_timeout(3, SOON)?))
+            drop(heirs.field.write_block_timeout(3, SOON)?);
+            Ok(())
         })?;
         field::fill(&mut held, OLD);
         drop(held);
@@ -251,7 +266,10 @@ fn waiting_to_copy() -> Outcome {
         let heirs = Heirs::new()?;
         let held = heirs.field.write_block(2)?;
         kill.child("read", &[heirs.path()?, "wait to copy"])?;
-        elsewhere(|| Ok(drop(heirs.field.write_block_timeout(0, SOON)?)))?;
+        elsewhere(|| {
+            drop(heirs.field.write_block_timeout(0, SOON)?);
+            Ok(())
+        })?;
         drop(held);
         drop(heirs.field.write_timeout(SOON)?);
         heirs.repair()?;

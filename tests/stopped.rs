@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use support::child::{Child, Task};
 use support::stream::{self, HISTORY, NAME, SPARE};
 use support::survivors::Survivors;
-use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run, wait_until};
+use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run};
 
 const ROLES: Roles = &[("publish", publish), ("hold", hold), ("receive", receive)];
 
@@ -28,16 +28,6 @@ fn main() -> ExitCode {
             Test::new("a_stopped_lossless_reader_keeps_its_place", lossless_reader),
         ],
     )
-}
-
-/// Stops a child, and waits until it is.
-fn stop(child: &Child) -> Outcome {
-    child.signal(Signal::SIGSTOP)?;
-    let stat = format!("/proc/{}/stat", child.pid());
-    wait_until("the child is stopped", || {
-        let text = std::fs::read_to_string(&stat).unwrap_or_default();
-        text.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
-    })
 }
 
 /// Child: takes the role, is stopped in a loan half filled, and publishes it when it goes on.
@@ -59,7 +49,7 @@ fn publisher() -> Outcome {
     let survivors = Survivors::new()?;
     let mut child = Child::start("publish", [survivors.path()?])?;
     child.expect("ready")?;
-    stop(&child)?;
+    child.stop()?;
     let mut reader = stream::reader(survivors.place()).attach(NAME)?;
     let end = Instant::now() + LONG;
     while Instant::now() < end {
@@ -105,7 +95,7 @@ fn reader() -> Outcome {
     for _ in 0..=SPARE {
         let child = Child::start("hold", [survivors.path()?])?;
         child.expect("holding")?;
-        stop(&child)?;
+        child.stop()?;
         children.push(child);
         stream::publish(&mut writer)?;
         survivors.read_all()?;
@@ -148,7 +138,7 @@ fn lossless_reader() -> Outcome {
     let mut writer = survivors.writer()?;
     let mut child = Child::start("receive", [survivors.path()?])?;
     child.expect("ready")?;
-    stop(&child)?;
+    child.stop()?;
     for _ in 0..HISTORY {
         stream::publish(&mut writer)?;
         survivors.read_all()?;

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
             Test::new("killed_at_each_step_of_trying_to_write", || killed_in("try", ALL)),
             Test::new("killed_at_each_step_of_the_end_of_a_write", || killed_in("end", ALL)),
             Test::new("killed_at_each_step_of_clearing_the_poison", || killed_in_repair("clear")),
+            Test::new("killed_at_each_step_of_clearing_the_poison_of_a_block", || killed_in_repair("clear block")),
             Test::new("killed_at_each_step_of_overwriting_what_is_poisoned", || killed_in_repair("assign")),
             Test::new("killed_at_each_step_of_a_write_that_others_wait_for", || waited_for("all", ALL)),
             Test::new("killed_at_each_step_of_a_blocks_write_that_others_wait_for", || waited_for("block", 1..2)),
@@ -59,8 +60,8 @@ fn write(task: &Task) -> Outcome {
             field::fill(&mut guard, NEW);
             die_within(task, || drop(guard))
         }
-        "clear" => {
-            let mut guard = field.write()?;
+        operation @ ("clear" | "clear block") => {
+            let mut guard = if operation == "clear" { field.write()? } else { field.write_block(1)? };
             field::fill(&mut guard, NEW);
             die_within(task, || {
                 guard.clear_poison();
@@ -93,14 +94,19 @@ fn killed_in(operation: &str, blocks: Range<usize>) -> Outcome {
     Ok(())
 }
 
-/// Blocks 1 and 2 are poisoned, and the one who puts them right dies of it: they are poisoned or whole.
+/// Blocks 1 and 2 are poisoned, and the one who puts both or the first right dies of it: they are poisoned or whole.
 fn killed_in_repair(operation: &str) -> Outcome {
     for finder in FINDERS {
         at_each_step(&format!("{operation}, found by the {finder:?}"), |kill| {
             let heirs = Heirs::with_poison(1..3)?;
             kill.child("write", &[heirs.path()?, operation])?;
             let left = heirs.words()?.blocks;
-            ensure!(!kill.is_past_end() || left.iter().all(|block| block.poison == 0), "it was cleared: {left:?}");
+            let repaired = if operation == "clear block" { 1..2 } else { 1..3 };
+            for block in 1..3 {
+                let is_whole = left[block].poison == 0;
+                ensure!(is_whole || !kill.is_past_end() || !repaired.contains(&block), "it was cleared: {left:?}");
+                ensure!(!is_whole || repaired.contains(&block), "nobody put block {block} right: {left:?}");
+            }
             heirs.go_on(finder, ALL)
         })?;
     }
@@ -202,7 +208,8 @@ fn waiting_for_a_writer() -> Outcome {
             ensure_eq!(field::versions(&heirs.field.read_block_timeout(0, SOON)?, 0)?, [OLD], "block 0");
             let locked = heirs.field.try_read_block(2).map(drop);
             ensure!(matches!(locked, Err(Error::Locked { .. })), "somebody writes it: {locked:?}");
-            Ok(drop(heirs.field.write_block_timeout(1, SOON)?))
+            drop(heirs.field.write_block_timeout(1, SOON)?);
+            Ok(())
         })?;
         field::fill(&mut held, OLD);
         drop(held);

@@ -187,11 +187,13 @@ impl Child {
 
     /// Waits until it sleeps in a system call.
     pub(crate) fn sleeps(&self) -> Outcome {
-        let stat = format!("/proc/{}/stat", self.pid());
-        super::wait_until("the child sleeps", || {
-            let text = std::fs::read_to_string(&stat).unwrap_or_default();
-            text.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('S'))
-        })
+        thread_is(&format!("/proc/{}", self.pid()), 'S')
+    }
+
+    /// Stops it, and waits until it is. SIGCONT lets it go on.
+    pub(crate) fn stop(&self) -> Outcome {
+        self.signal(Signal::SIGSTOP)?;
+        thread_is(&format!("/proc/{}", self.pid()), 'T')
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> Outcome {
@@ -244,4 +246,12 @@ impl Drop for Child {
             _ = self.process.wait();
         }
     }
+}
+
+/// Waits until the state of a process or a thread is this, as its folder in /proc tells it.
+pub(crate) fn thread_is(folder: &str, state: char) -> Outcome {
+    super::wait_until(&format!("{folder} is in state {state}"), || {
+        let text = std::fs::read_to_string(format!("{folder}/stat")).unwrap_or_default();
+        text.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(state))
+    })
 }

@@ -21,6 +21,11 @@ pub(crate) struct BlockWords {
     pub(crate) poison: u32,
 }
 
+/// In a role word: its owner waits for readers to leave.
+pub(crate) const DRAIN: u32 = 1 << 30;
+/// In a role word: somebody sleeps on it.
+pub(crate) const WAITERS: u32 = 1 << 31;
+
 impl BlockWords {
     /// The record of whoever has it.
     pub(crate) fn owner(self) -> Option<u32> {
@@ -46,6 +51,16 @@ impl RecordWords {
     pub(crate) fn reads(&self) -> bool {
         self.holds != 0 || self.pins != [0; 8]
     }
+}
+
+/// Where the word of a block, by its name, stands in the file.
+pub(crate) fn place_of(file: &Path, block: usize, field: &str) -> Outcome<usize> {
+    Ok(region(&std::fs::read(file)?, "blocks").start + block * LINE + offset("Block", field))
+}
+
+/// Where the word that counts changes stands in every file.
+pub(crate) fn place_of_notify() -> usize {
+    offset("Control", "notify")
 }
 
 /// All of them.
