@@ -12,6 +12,10 @@ use crate::worker::Worker;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+/// How long waiting for a name takes at most: the kernel needs its time to end the watch of a folder, and much of it when
+/// it has to do that for many processes.
+const WATCH_MS: u64 = 4000;
+
 /// Something that a worker does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation {

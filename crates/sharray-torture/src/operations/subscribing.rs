@@ -1,7 +1,7 @@
 //! Subscribing: joining, receiving, holding frames, waiting.
 
 use super::publishing::{attaching, saw};
-use super::{Operation, operation};
+use super::{Operation, WATCH_MS, operation};
 use crate::Outcome;
 use crate::arrays::{Picture, STREAMS, Stream};
 use crate::errors::Kind;
@@ -13,7 +13,7 @@ use sharray::{AnySubscriber, Error, Source, Subscriber, wait_any};
 use std::time::Duration;
 
 pub(super) const OPERATIONS: &[Operation] = &[
-    operation("subscriber: attach", 40, 10, attach),
+    operation("subscriber: attach", 40, WATCH_MS, attach),
     operation("subscriber: try to receive", 100, 0, try_receive),
     operation("subscriber: receive", 60, 40, receive),
     operation("subscriber: iterate", 20, 60, iterate),
