@@ -89,8 +89,17 @@ fn a_run_without_trouble_says_what_it_did_and_leaves_nothing() -> Outcome {
     let mut torture = Torture::start(&["--seconds", "3", "--seed", "7"])?;
     let (status, text) = torture.end()?;
     assert_eq!(status, Some(0), "{text}");
-    for word in ["killed at a random moment", "killed at a random step", "arrays in order at the end", "frames checked"]
-    {
+    let words = [
+        "killed at a random moment",
+        "killed at a random step",
+        "stops",
+        "forked children",
+        "frames checked",
+        "versions of arrays",
+        "poisons met",
+        "arrays in order at the end",
+    ];
+    for word in words {
         let line = text.lines().find(|line| line.contains(word)).unwrap_or_default();
         let count = line.split_whitespace().next().and_then(|count| count.parse::<u64>().ok());
         assert!(count.is_some_and(|count| count > 0), "{word}: {text}");
