@@ -116,7 +116,7 @@ fn caught(sabotage: &str, words: &str) -> Outcome {
     assert!(text.contains("TROUBLE with seed 7: worker"), "{text}");
     assert!(text.lines().next().is_some_and(|line| line.contains(words)), "{text}");
     assert!(text.contains("Again: cargo xtask torture --seed 7"), "{text}");
-    assert!(text.lines().filter(|line| line.contains(" us ")).count() > 5, "it shows what was done last: {text}");
+    assert!(text.lines().any(|line| line.contains(" us ")), "it shows what was done last: {text}");
     assert!(torture.folder.join("arrays/calm").exists(), "the arrays are left to look at");
     Ok(())
 }
