@@ -193,10 +193,12 @@ pub(crate) fn recover_dead<W: World>(world: &W, me: Participant) -> Result<()> {
     outcome
 }
 
+/// # Ordering
+/// `SeqCst`, as in [`lock::Local::end_read`]: the look for writers that wait, in [`lock::wake_all_writers`], follows.
 fn release_words<W: World>(record: &Record<'_, W>) {
-    record.holds.store(0, Release);
+    record.holds.store(0, SeqCst);
     for pin in record.pins {
-        pin.store(0, Release);
+        pin.store(0, SeqCst);
     }
     record.cursor.store(0, Release);
 }

@@ -14,152 +14,31 @@
 //! Loom tries another order of two accesses when it comes to the second and finds that the first was the last
 //! access to that atomic. Where a thread loads a word and then changes it, the last access is its own load,
 //! and a third party's load before that is never tried after the change. So each access to a word that is changed that
-//! way, the role's and the two that are waited on, first takes a *turn* at it: a relaxed read-modify-write of one
-//! more atomic, which synchronizes nothing. Any two of those are tried both ways.
+//! way, the role's, the blocks' and those that are waited on, first takes a *turn* at it: a relaxed read-modify-write
+//! of one more atomic, which synchronizes nothing. Any two of those are tried both ways.
+//!
+//! Nor does loom let a load see what is stored only after it, so the loads of one thread keep their order where the
+//! first of them is relaxed and the second is `SeqCst`. An acquire that only keeps such a pair in order goes unmissed.
 //!
 //! # Death
 //! A process dies when its thread calls [`LoomWorld::die`], or after as many accesses as
-//! [`LoomWorld::doomed`] says: its later stores go nowhere, and the kernel drops its locks.
+//! [`LoomWorld::doomed`] says: its later stores go nowhere, and the kernel drops its locks. Its clock runs out as well,
+//! so it waits for nothing any more.
+//!
+//! # Time
+//! The clock stands still, but where [`LoomWorld::aging`] lets it move on with each sleep.
 
-use crate::protocol::word::{Record, Word};
+mod payload;
+mod word;
+
+use crate::protocol::word::{Block, Record};
 use crate::protocol::{Descriptor, World};
-use loom::cell::UnsafeCell;
-use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
-use loom::sync::{Condvar, Mutex};
-use std::cell::Cell;
+use loom::sync::atomic::AtomicU32;
+use payload::Payload;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
-
-loom::thread_local! {
-    /// The accesses that the thread's process still makes before it dies; `None`: it does not.
-    static LEFT: Cell<Option<u32>> = Cell::new(None);
-}
-
-/// Takes note of an access to shared memory; says whether the process lives to make it.
-fn lives() -> bool {
-    LEFT.with(|left| match left.get() {
-        Some(0) => false,
-        Some(n) => {
-            left.set(Some(n - 1));
-            true
-        }
-        None => true,
-    })
-}
-
-/// Where processes sleep on a word.
-#[derive(Debug)]
-struct Queue {
-    bucket: Mutex<()>,
-    sleepers: Condvar,
-}
-
-macro_rules! loom_word {
-    ($name:ident, $atomic:ty, $value:ty) => {
-        #[derive(Debug)]
-        pub(crate) struct $name {
-            value: $atomic,
-            roll: AtomicUsize,
-            turn: Option<AtomicUsize>,
-            #[allow(dead_code, reason = "nobody sleeps on a wide word")]
-            queue: Option<Queue>,
-        }
-
-        impl $name {
-            fn new(value: $value) -> Self {
-                Self { value: <$atomic>::new(value), roll: AtomicUsize::new(0), turn: None, queue: None }
-            }
-
-            /// Takes a turn at the word; says whether the process lives to have it.
-            fn turn(&self) -> bool {
-                if let Some(turn) = &self.turn {
-                    turn.fetch_add(1, Relaxed);
-                }
-                lives()
-            }
-
-            fn sign(&self, order: Ordering) {
-                if order == SeqCst {
-                    self.roll.fetch_add(1, Release);
-                }
-            }
-
-            fn consult(&self, order: Ordering) {
-                if order == SeqCst {
-                    self.roll.fetch_add(0, Acquire);
-                }
-            }
-
-            fn weak(order: Ordering, of_seq_cst: Ordering) -> Ordering {
-                if order == SeqCst { of_seq_cst } else { order }
-            }
-        }
-
-        impl Word<$value> for $name {
-            fn load(&self, order: Ordering) -> $value {
-                self.turn();
-                self.consult(order);
-                self.value.load(Self::weak(order, Acquire))
-            }
-
-            fn store(&self, value: $value, order: Ordering) {
-                if self.turn() {
-                    self.value.store(value, Self::weak(order, Release));
-                    self.sign(order);
-                }
-            }
-
-            fn fetch_or(&self, bits: $value, order: Ordering) -> $value {
-                if !self.turn() {
-                    return 0;
-                }
-                let old = self.value.fetch_or(bits, Self::weak(order, AcqRel));
-                self.sign(order);
-                old
-            }
-
-            fn fetch_and(&self, bits: $value, order: Ordering) -> $value {
-                if !self.turn() {
-                    return 0;
-                }
-                let old = self.value.fetch_and(bits, Self::weak(order, AcqRel));
-                self.sign(order);
-                old
-            }
-
-            fn compare_exchange(
-                &self,
-                current: $value,
-                new: $value,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$value, $value> {
-                if !self.turn() {
-                    return Ok(current);
-                }
-                let (won, lost) = (Self::weak(success, AcqRel), Self::weak(failure, Acquire));
-                let outcome = self.value.compare_exchange(current, new, won, lost);
-                if outcome.is_ok() {
-                    self.sign(success);
-                }
-                outcome
-            }
-        }
-    };
-}
-loom_word!(U32, AtomicU32, u32);
-loom_word!(U64, AtomicU64, u64);
-
-impl U32 {
-    fn with_turns() -> Self {
-        Self { turn: Some(AtomicUsize::new(0)), ..Self::new(0) }
-    }
-
-    fn with_queue() -> Self {
-        let queue = Queue { bucket: Mutex::new(()), sleepers: Condvar::new() };
-        Self { queue: Some(queue), ..Self::with_turns() }
-    }
-}
+use std::sync::atomic::Ordering::{self, Acquire, Relaxed, Release};
+pub(crate) use word::{U32, U64};
+use word::{is_dead, lives};
 
 #[derive(Debug)]
 struct RecordWords {
@@ -171,15 +50,44 @@ struct RecordWords {
     byte: AtomicU32,
 }
 
-/// A slot of the pool. Its frame's content is the frame's sequence, twice.
+impl RecordWords {
+    fn new(pins: usize) -> Self {
+        Self {
+            state: U64::default(),
+            holds: U32::default(),
+            cursor: U64::default(),
+            pins: (0..pins).map(|_| U32::default()).collect(),
+            byte: AtomicU32::new(0),
+        }
+    }
+}
+
+/// A slot of the pool. Its frame's content is the frame's sequence.
 #[derive(Debug)]
 struct Slot {
     ver: U64,
-    /// Borrowed by whoever reads or writes in place; loom objects to two at a time.
-    in_place: UnsafeCell<()>,
-    content: std::sync::atomic::AtomicU64,
-    /// The same bytes for those who copy them without a lease.
-    words: [AtomicU64; 2],
+    frame: Payload,
+}
+
+#[derive(Debug)]
+struct BlockWords {
+    wr: U32,
+    drain: U32,
+    seq: U64,
+    poison: U32,
+    payload: Payload,
+}
+
+impl BlockWords {
+    fn new(copies: bool) -> Self {
+        Self {
+            wr: U32::with_queue(),
+            drain: U32::with_queue(),
+            seq: U64::with_turns(),
+            poison: U32::default(),
+            payload: Payload::new(copies),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -195,22 +103,30 @@ struct Memory {
     records: Vec<RecordWords>,
     ring: Vec<U64>,
     slots: Vec<Slot>,
-    /// The copies' words are left out where no model copies, for loom's sake.
-    copies: bool,
+    blocks: Vec<BlockWords>,
+    /// The two copies of a cell's value; none in other arrays.
+    cell: Option<[Payload; 2]>,
 }
 
 /// How large a world is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Geometry {
     pub(crate) participants: u32,
+    pub(crate) pins: usize,
     pub(crate) slots: u32,
     pub(crate) ring: u64,
+    pub(crate) blocks: u32,
+    pub(crate) is_cell: bool,
     pub(crate) copies: bool,
 }
 
-/// The usual world: a ring of two, and no slot more than the ring has, so each loan takes the slot of the frame that
+/// The usual stream: a ring of two, and no slot more than the ring has, so each loan takes the slot of the frame that
 /// it pushes out.
-pub(crate) const TIGHT: Geometry = Geometry { participants: 2, slots: 2, ring: 2, copies: false };
+pub(crate) const TIGHT: Geometry =
+    Geometry { participants: 2, pins: 1, slots: 2, ring: 2, blocks: 0, is_cell: false, copies: false };
+
+/// An array in place of one block.
+pub(crate) const IN_PLACE: Geometry = Geometry { slots: 0, ring: 1, blocks: 1, ..TIGHT };
 
 /// The shared memory and kernel, as one attached process sees them.
 #[derive(Clone, Debug)]
@@ -219,49 +135,47 @@ pub(crate) struct LoomWorld {
     attach: u32,
     /// Whether sleeps end by themselves. Only where the protocol counts on that.
     slices: bool,
+    /// How long each sleep takes by the process's own clock.
+    sleep_ns: u64,
+    clock: Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl LoomWorld {
     #[allow(clippy::arc_with_non_send_sync, reason = "loom's threads take turns on one real thread")]
     pub(crate) fn new(geometry: Geometry) -> Self {
-        let record = |_| RecordWords {
-            state: U64::new(0),
-            holds: U32::new(0),
-            cursor: U64::new(0),
-            pins: vec![U32::new(0)],
-            byte: AtomicU32::new(0),
-        };
-        let slot = |_| Slot {
-            ver: U64::new(0),
-            in_place: UnsafeCell::new(()),
-            content: std::sync::atomic::AtomicU64::new(0),
-            words: [AtomicU64::new(0), AtomicU64::new(0)],
-        };
+        let Geometry { participants, pins, slots, ring, blocks, is_cell, copies } = geometry;
+        let slot = |_| Slot { ver: U64::default(), frame: Payload::new(copies) };
         let memory = Memory {
             prod: U32::with_turns(),
-            head: U64::new(0),
-            intent: U64::new(0),
+            head: U64::default(),
+            intent: U64::default(),
             notify: U32::with_queue(),
             room: U32::with_queue(),
-            durable: U64::new(0),
-            pending: U64::new(0),
-            occupied: U64::new(0),
-            records: (0..geometry.participants).map(record).collect(),
-            ring: (0..geometry.ring).map(|_| U64::new(0)).collect(),
-            slots: (0..geometry.slots).map(slot).collect(),
-            copies: geometry.copies,
+            durable: U64::default(),
+            pending: U64::default(),
+            occupied: U64::default(),
+            records: (0..participants).map(|_| RecordWords::new(pins)).collect(),
+            ring: (0..ring).map(|_| U64::default()).collect(),
+            slots: (0..slots).map(slot).collect(),
+            blocks: (0..blocks).map(|_| BlockWords::new(copies)).collect(),
+            cell: is_cell.then(|| [(); 2].map(|()| Payload::new(true))),
         };
-        Self { memory: Arc::new(memory), attach: 0, slices: false }
+        Self { memory: Arc::new(memory), attach: 0, slices: false, sleep_ns: 0, clock: Arc::default() }
     }
 
     /// The same memory as another attach sees it, which has no lock yet.
     pub(crate) fn other(&self, attach: u32) -> Self {
-        Self { attach, ..self.clone() }
+        Self { attach, clock: Arc::default(), ..self.clone() }
     }
 
     /// Sleeps end by themselves, as slices do.
     pub(crate) fn sliced(&self) -> Self {
         Self { slices: true, ..self.clone() }
+    }
+
+    /// Each sleep takes so long.
+    pub(crate) fn aging(&self, sleep_ns: u64) -> Self {
+        Self { sleep_ns, ..self.clone() }
     }
 
     /// The process is killed: the kernel drops its locks, and nothing else happens.
@@ -275,9 +189,7 @@ impl LoomWorld {
 
     /// Runs `act` as a process that is killed after `accesses` of them. Says whether it came to the end alive.
     pub(crate) fn doomed(&self, accesses: u32, act: impl FnOnce()) -> bool {
-        LEFT.with(|left| left.set(Some(accesses)));
-        act();
-        let alive = LEFT.with(|left| left.replace(None)) != Some(0);
+        let alive = word::doomed(accesses, act);
         if !alive {
             self.die();
         }
@@ -286,30 +198,47 @@ impl LoomWorld {
 
     /// Fills a loaned slot, in place, with the frame `seq`.
     pub(crate) fn fill(&self, slot: u32, seq: u64) {
-        if !lives() {
-            return;
-        }
-        let slot = &self.memory.slots[slot as usize];
-        slot.in_place.with_mut(|_| ());
-        slot.content.store(seq, Relaxed);
-        if self.memory.copies {
-            for word in &slot.words {
-                word.store(seq, Relaxed);
-            }
-        }
+        self.memory.slots[slot as usize].frame.fill(seq);
     }
 
     /// Looks at a pinned frame in place.
     pub(crate) fn look(&self, frame: Descriptor) {
-        let slot = &self.memory.slots[frame.slot as usize];
-        slot.in_place.with(|_| ());
-        assert_eq!(slot.content.load(Relaxed), frame.seq, "the slot holds another frame");
+        let seen = self.memory.slots[frame.slot as usize].frame.look();
+        assert_eq!(seen, [frame.seq; 2], "the slot holds another frame");
     }
 
     /// Copies a slot that nobody protects.
     pub(crate) fn copy(&self, slot: u32) -> [u64; 2] {
-        let [first, second] = &self.memory.slots[slot as usize].words;
-        [first.load(Relaxed), second.load(Relaxed)]
+        self.memory.slots[slot as usize].frame.copy()
+    }
+
+    /// Writes a number into a block whose writer this is, both halves of it.
+    pub(crate) fn fill_block(&self, block: u32, number: u64) {
+        self.memory.blocks[block as usize].payload.fill(number);
+    }
+
+    /// Looks at a block under a lease.
+    pub(crate) fn look_at_block(&self, block: u32) -> [u64; 2] {
+        self.memory.blocks[block as usize].payload.look()
+    }
+
+    /// Copies a block that nobody protects.
+    pub(crate) fn copy_block(&self, block: u32) -> [u64; 2] {
+        self.memory.blocks[block as usize].payload.copy()
+    }
+
+    /// Writes one of a cell's two copies.
+    pub(crate) fn fill_cell(&self, copy: u32, number: u64) {
+        self.cell(copy).fill_words(number);
+    }
+
+    /// Copies one of a cell's two copies, which nobody protects.
+    pub(crate) fn copy_cell(&self, copy: u32) -> [u64; 2] {
+        self.cell(copy).copy()
+    }
+
+    fn cell(&self, copy: u32) -> &Payload {
+        &self.memory.cell.as_ref().expect("this world is a cell")[copy as usize]
     }
 
     /// Whether this attach has the record's kernel lock.
@@ -333,6 +262,14 @@ impl World for LoomWorld {
 
     fn slots(&self) -> u32 {
         self.memory.slots.len() as u32
+    }
+
+    fn blocks(&self) -> u32 {
+        self.memory.blocks.len() as u32
+    }
+
+    fn is_cell(&self) -> bool {
+        self.memory.cell.is_some()
     }
 
     fn ring_len(&self) -> u64 {
@@ -380,6 +317,11 @@ impl World for LoomWorld {
         self.memory.slots.get(slot as usize).map(|slot| &slot.ver)
     }
 
+    fn block(&self, block: u32) -> Option<Block<'_, Self>> {
+        let BlockWords { wr, drain, seq, poison, .. } = self.memory.blocks.get(block as usize)?;
+        Some(Block { wr, drain, seq, poison })
+    }
+
     fn desc(&self, seq: u64) -> &U64 {
         &self.memory.ring[(seq % self.ring_len()) as usize]
     }
@@ -389,26 +331,25 @@ impl World for LoomWorld {
     }
 
     fn now_ns(&self) -> u64 {
-        0
+        if is_dead() { u64::MAX } else { self.clock.load(Relaxed) }
     }
 
     fn sleep(&self, word: &U32, expected: u32, _: u64) {
-        if self.slices {
-            loom::thread::yield_now();
+        if is_dead() {
             return;
         }
-        let queue = word.queue.as_ref().expect("nobody sleeps on this word");
-        let bucket = queue.bucket.lock().expect("not poisoned");
-        if word.value.load(Relaxed) == expected {
-            drop(queue.sleepers.wait(bucket).expect("not poisoned"));
+        if self.slices {
+            loom::thread::yield_now();
+        } else {
+            word.sleep(expected);
         }
+        self.clock.fetch_add(self.sleep_ns, Relaxed);
     }
 
     fn wake_all(&self, word: &U32) {
-        let queue = word.queue.as_ref().expect("nobody sleeps on this word");
-        let bucket = queue.bucket.lock().expect("not poisoned");
-        queue.sleepers.notify_all();
-        drop(bucket);
+        if !is_dead() {
+            word.wake_all();
+        }
     }
 
     /// Nobody looks before the first sleep: that shortcut would only multiply the executions.
@@ -427,8 +368,8 @@ impl World for LoomWorld {
     }
 
     fn prove_dead<R>(&self, participant: u32, act: impl FnOnce() -> R) -> Option<R> {
-        assert!(!self.holds_byte(participant), "nobody may probe its own lock");
-        if !self.try_byte(participant) {
+        // Its own, or one that another thread of the same attach is proving.
+        if self.holds_byte(participant) || !self.try_byte(participant) {
             return None;
         }
         let outcome = act();

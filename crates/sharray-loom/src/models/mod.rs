@@ -3,7 +3,10 @@
 //! Each names the outcomes that it allows, and fails as well if one of them never comes about: a model in which nobody
 //! ever meets anybody proves nothing.
 
+mod cell;
+mod copy;
 mod life;
+mod lock;
 mod order;
 mod pin;
 mod role;
@@ -41,6 +44,31 @@ fn explore_with(preemptions: Option<usize>, allowed: &[&str], model: impl Fn(&Ou
     builder.check(move || model(&outcomes));
     let seen = seen.0.lock().expect("not poisoned").clone();
     assert_eq!(seen, allowed.iter().map(ToString::to_string).collect(), "outcomes seen, and outcomes allowed");
+}
+
+/// Kills the process at each access in turn until it comes to its end alive: `model` is told how many it has left, and
+/// says whether it did, and what came out. Every outcome allowed must come about.
+fn at_each_access(allowed: &[&str], model: impl Fn(u32) -> (bool, String) + Clone + Sync + Send + 'static) {
+    let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
+    for accesses in 0..500 {
+        let alive = Arc::new(Mutex::new(false));
+        let (seen, said, model) = (alive.clone(), outcomes.clone(), model.clone());
+        let mut builder = loom::model::Builder::new();
+        builder.max_branches = 10_000;
+        builder.preemption_bound = Some(2);
+        builder.check(move || {
+            let (lived, outcome) = model(accesses);
+            *seen.lock().expect("not poisoned") = lived;
+            said.lock().expect("not poisoned").insert(outcome);
+        });
+        if *alive.lock().expect("not poisoned") {
+            assert!(accesses > 0, "it takes more than no access");
+            let outcomes = outcomes.lock().expect("not poisoned");
+            assert_eq!(*outcomes, allowed.iter().map(ToString::to_string).collect(), "outcomes seen, and allowed");
+            return;
+        }
+    }
+    panic!("it does not come to an end");
 }
 
 /// One attached process: what it sees, and its record.
