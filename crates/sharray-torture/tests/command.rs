@@ -61,7 +61,7 @@ impl Torture {
     /// Waits until some workers have begun.
     fn wait_for_workers(&self) -> Outcome {
         let end = Instant::now() + SOON;
-        while self.folder.join("journals").read_dir()?.count() < 5 {
+        while self.folder.join("journals").read_dir()?.count() < 2 {
             if Instant::now() > end {
                 return Err("it starts no workers".into());
             }
@@ -89,8 +89,17 @@ fn a_run_without_trouble_says_what_it_did_and_leaves_nothing() -> Outcome {
     let mut torture = Torture::start(&["--seconds", "3", "--seed", "7"])?;
     let (status, text) = torture.end()?;
     assert_eq!(status, Some(0), "{text}");
-    for word in ["killed at a random moment", "killed at a random step", "arrays in order at the end", "frames checked"]
-    {
+    let words = [
+        "killed at a random moment",
+        "killed at a random step",
+        "stops",
+        "forked children",
+        "frames checked",
+        "versions of arrays",
+        "poisons met",
+        "arrays in order at the end",
+    ];
+    for word in words {
         let line = text.lines().find(|line| line.contains(word)).unwrap_or_default();
         let count = line.split_whitespace().next().and_then(|count| count.parse::<u64>().ok());
         assert!(count.is_some_and(|count| count > 0), "{word}: {text}");
@@ -107,14 +116,14 @@ fn caught(sabotage: &str, words: &str) -> Outcome {
     assert!(text.contains("TROUBLE with seed 7: worker"), "{text}");
     assert!(text.lines().next().is_some_and(|line| line.contains(words)), "{text}");
     assert!(text.contains("Again: cargo xtask torture --seed 7"), "{text}");
-    assert!(text.lines().filter(|line| line.contains(" us ")).count() > 5, "it shows what was done last: {text}");
+    assert!(text.lines().any(|line| line.contains(" us ")), "it shows what was done last: {text}");
     assert!(torture.folder.join("arrays/calm").exists(), "the arrays are left to look at");
     Ok(())
 }
 
 #[test]
 fn a_torn_frame_is_caught() -> Outcome {
-    caught("torn", "torn: word 0 of")
+    caught("torn", "torn: word ")
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! Arrays in place: reading and writing them whole and by blocks, copying them, dying and panicking in the middle.
+//! Arrays in place: attaching to them, leases within leases, and what every look at one must find.
+
+mod reading;
+mod writing;
 
 use super::{Operation, WATCH_MS, operation};
 use crate::Outcome;
@@ -6,26 +9,19 @@ use crate::arrays::{FIELDS, Field, FieldHandle, block_mark, sequence_mark};
 use crate::errors::Kind;
 use crate::journal::{Event, Journal};
 use crate::payload::Version;
-use crate::sabotage::Sabotage;
 use crate::worker::{HeldField, Memory, Worker, keep};
 use ndarray::{ArrayD, Ix1, Ix2, IxDyn};
-use sharray::{AnyArray, Error, WriteGuard};
+use sharray::{AnyArray, Error};
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
+use writing::{lease, rewrite};
 
-pub(super) const OPERATIONS: &[Operation] = &[
+/// The parts of the table.
+pub(super) const OPERATIONS: [&[Operation]; 3] = [HANDLES, writing::OPERATIONS, reading::OPERATIONS];
+
+const HANDLES: &[Operation] = &[
     operation("array: attach", 30, WATCH_MS, attach),
     operation("array: open or create", 10, 0, open),
-    operation("array: write", 60, 30, write),
-    operation("array: write a block", 60, 30, write_block),
-    operation("array: linger in a write", 25, 40, linger),
-    operation("array: panic in a write", 4, 30, panic),
-    operation("array: read", 60, 30, read),
-    operation("array: read a block", 60, 30, read_block),
-    operation("array: copy", 40, 30, snapshot),
-    operation("array: copy into", 15, 30, read_into),
-    operation("array: wait for a change", 15, 30, wait_changed),
     operation("array: hold a lease and do something else", 15, WATCH_MS + 150, nest).alone(),
     operation("array: wait for oneself", 5, 30, deadlock).alone(),
     operation("array: dtype at run time", 10, 20, any),
@@ -85,7 +81,7 @@ fn open(worker: &mut Worker) -> Outcome {
     Ok(())
 }
 
-/// Takes one of the handles that the worker holds; [`put_back`] returns it.
+/// Takes one of the handles that the worker holds.
 fn take(worker: &mut Worker) -> Option<HeldField> {
     let count = worker.held.fields.len();
     (count > 0).then(|| worker.held.fields.swap_remove(worker.rng.usize(..count)))
@@ -153,126 +149,6 @@ fn count_poison(journal: &mut Journal, error: Option<&Error>) {
     }
 }
 
-fn write(worker: &mut Worker) -> Outcome {
-    with_one(worker, |worker, at, handle| write_some(worker, at, handle, 0..FIELDS[at].blocks, Duration::ZERO))
-}
-
-fn write_block(worker: &mut Worker) -> Outcome {
-    with_one(worker, |worker, at, handle| {
-        let blocks = some_blocks(worker, &FIELDS[at]);
-        let one = if FIELDS[at].is_united { blocks } else { blocks.start..blocks.start + 1 };
-        write_some(worker, at, handle, one, Duration::ZERO)
-    })
-}
-
-/// Sleeps in the middle of a write, so that death and stops come there.
-fn linger(worker: &mut Worker) -> Outcome {
-    with_one(worker, |worker, at, handle| {
-        let blocks = some_blocks(worker, &FIELDS[at]);
-        let pause = Duration::from_micros(worker.rng.u64(..3000));
-        write_some(worker, at, handle, blocks, pause)
-    })
-}
-
-/// Takes a lease to write these blocks: by whichever call can.
-fn lease<'h>(
-    worker: &mut Worker,
-    at: usize,
-    handle: &'h FieldHandle,
-    blocks: &Range<usize>,
-) -> Outcome<Option<WriteGuard<'h, u64, IxDyn>>> {
-    let timeout = worker.timeout(30);
-    let is_whole = *blocks == (0..FIELDS[at].blocks);
-    let result = match (is_whole, blocks.len()) {
-        (true, _) if timeout.is_zero() => handle.try_write(),
-        (true, _) => handle.write_timeout(timeout),
-        (false, 1) if timeout.is_zero() => handle.try_write_block(blocks.start),
-        (false, _) => handle.write_block_timeout(blocks.start, timeout),
-    };
-    if handle.is_read_only() {
-        return worker.journal.allow(result, &[Kind::ReadOnly]);
-    }
-    let kinds = leasing(worker, &[]);
-    worker.journal.allow(result, &kinds)
-}
-
-fn write_some(worker: &mut Worker, at: usize, handle: &FieldHandle, blocks: Range<usize>, pause: Duration) -> Outcome {
-    let Some(mut guard) = lease(worker, at, handle, &blocks)? else { return Ok(()) };
-    let is_torn = worker.sabotages(Sabotage::Torn);
-    let written = rewrite(worker, at, handle, &mut guard, pause)?;
-    if is_torn {
-        if let Some(word) = guard.as_slice_mut().and_then(<[u64]>::last_mut) {
-            *word ^= 1;
-        }
-    }
-    drop(guard);
-    let Worker { journal, memory, .. } = worker;
-    // Others may have written since, so this is no more than a lower bound.
-    for (block, version) in &written {
-        if FIELDS[at].is_lasting {
-            journal.raise_mark(block_mark(at, *block), version.count);
-            memory.compare(block_mark(at, *block), version.count, version.salt)?;
-        }
-    }
-    sequence_went_on(worker, at, handle)
-}
-
-/// Writes the next version of all that is lent. Only a writer that is told of poison may find something torn.
-fn rewrite(
-    worker: &mut Worker,
-    at: usize,
-    handle: &FieldHandle,
-    guard: &mut WriteGuard<'_, u64, IxDyn>,
-    pause: Duration,
-) -> Outcome<Vec<(usize, Version)>> {
-    let (field, is_poisoned) = (&FIELDS[at], guard.is_poisoned());
-    let start = guard.rows().start * field.row_len();
-    let words = guard.as_slice_mut().ok_or("its items are not in order")?;
-    let next = if is_poisoned {
-        worker.journal.count(Event::Poison);
-        after_poison(worker, at, handle, start, words)?
-    } else {
-        let found = versions(at, handle, start, words).map_err(|text| format!("to a writer: {text}"))?;
-        saw(&mut worker.journal, &mut worker.memory, at, &found)?;
-        found
-    };
-    let salt = worker.rng.u64(..);
-    let most = next.iter().map(|(_, version)| version.count).max().unwrap_or(0);
-    let next = next.into_iter().map(|(block, Version { count, .. })| {
-        (block, Version { count: if field.is_united { most } else { count } + 1, salt })
-    });
-    let next: Vec<(usize, Version)> = next.collect();
-    for (block, version) in &next {
-        let range = field.words(handle, *block)?;
-        field.key(*block).fill_version(&mut words[range.start - start..range.end - start], *version, pause);
-    }
-    if is_poisoned && worker.rng.u32(..4) > 0 {
-        guard.clear_poison();
-        worker.journal.count(Event::Repair);
-    }
-    Ok(next)
-}
-
-/// What poisoned blocks held last: the count stands there, of the version that was being written or of the one before.
-fn after_poison(
-    worker: &Worker,
-    at: usize,
-    handle: &FieldHandle,
-    start: usize,
-    words: &[u64],
-) -> Outcome<Vec<(usize, Version)>> {
-    let field = &FIELDS[at];
-    let mut found = Vec::new();
-    for block in 0..field.blocks {
-        let range = field.words(handle, block)?;
-        if range.start >= start && range.end <= start + words.len() {
-            let seen = if field.is_lasting { worker.journal.mark(block_mark(at, block)) } else { 0 };
-            found.push((block, Version { count: words[range.start - start].max(seen), salt: 0 }));
-        }
-    }
-    Ok(found)
-}
-
 /// The sequence of an array never goes back.
 fn sequence_went_on(worker: &mut Worker, at: usize, handle: &FieldHandle) -> Outcome {
     if !FIELDS[at].is_lasting {
@@ -284,103 +160,6 @@ fn sequence_went_on(worker: &mut Worker, at: usize, handle: &FieldHandle) -> Out
     }
     worker.journal.raise_mark(sequence_mark(at), sequence);
     Ok(())
-}
-
-/// Whoever panics in the middle of a write leaves it poisoned, as whoever dies.
-fn panic(worker: &mut Worker) -> Outcome {
-    with_one(worker, |worker, at, handle| {
-        let blocks = some_blocks(worker, &FIELDS[at]);
-        let Some(mut guard) = lease(worker, at, handle, &blocks)? else { return Ok(()) };
-        let salt = worker.rng.u64(..);
-        let broken = catch_unwind(AssertUnwindSafe(move || {
-            if let Some(word) = guard.as_slice_mut().and_then(<[u64]>::last_mut) {
-                *word = salt;
-            }
-            // Without a word on the terminal.
-            resume_unwind(Box::new(()));
-        }));
-        if broken.is_err() {
-            worker.journal.count(Event::Broken);
-        }
-        Ok(())
-    })
-}
-
-fn read(worker: &mut Worker) -> Outcome {
-    with_one(worker, |worker, at, handle| {
-        let timeout = worker.timeout(30);
-        let result = if timeout.is_zero() { handle.try_read() } else { handle.read_timeout(timeout) };
-        count_poison(&mut worker.journal, result.as_ref().err());
-        let kinds = leasing(worker, &[Kind::Poisoned]);
-        let Some(guard) = worker.journal.allow(result, &kinds)? else { return Ok(()) };
-        if guard.is_copy() != handle.is_read_only() {
-            return Err(format!("it lends a copy: {}", guard.is_copy()));
-        }
-        let words = guard.as_slice().ok_or("its items are not in order")?;
-        let Worker { journal, memory, .. } = worker;
-        saw(journal, memory, at, &versions(at, handle, 0, words)?)?;
-        // It stays as it is while it is held.
-        saw(journal, memory, at, &versions(at, handle, 0, words)?)?;
-        drop(guard);
-        sequence_went_on(worker, at, handle)
-    })
-}
-
-fn read_block(worker: &mut Worker) -> Outcome {
-    with_one(worker, |worker, at, handle| {
-        let (block, timeout) = (worker.rng.usize(..FIELDS[at].blocks), worker.timeout(30));
-        let result =
-            if timeout.is_zero() { handle.try_read_block(block) } else { handle.read_block_timeout(block, timeout) };
-        count_poison(&mut worker.journal, result.as_ref().err());
-        let kinds = leasing(worker, &[Kind::Poisoned]);
-        let Some(guard) = worker.journal.allow(result, &kinds)? else { return Ok(()) };
-        let words = guard.as_slice().ok_or("its items are not in order")?;
-        let start = guard.rows().start * FIELDS[at].row_len();
-        let found = versions(at, handle, start, words)?;
-        if found.len() != 1 || found[0].0 != block {
-            return Err(format!("block {block} was asked for, but {:?} was lent", guard.rows()));
-        }
-        saw(&mut worker.journal, &mut worker.memory, at, &found)
-    })
-}
-
-fn snapshot(worker: &mut Worker) -> Outcome {
-    with_one(worker, |worker, at, handle| {
-        let timeout = worker.timeout(30);
-        let result = if timeout.is_zero() { handle.try_snapshot() } else { handle.snapshot_timeout(timeout) };
-        count_poison(&mut worker.journal, result.as_ref().err());
-        let kinds = leasing(worker, &[Kind::Poisoned]);
-        let Some(copy) = worker.journal.allow(result, &kinds)? else { return Ok(()) };
-        let words = copy.as_slice().ok_or("its items are not in order")?;
-        saw(&mut worker.journal, &mut worker.memory, at, &versions(at, handle, 0, words)?)
-    })
-}
-
-fn read_into(worker: &mut Worker) -> Outcome {
-    with_one(worker, |worker, at, handle| {
-        let mut copy = ArrayD::zeros(IxDyn(FIELDS[at].shape));
-        let timeout = worker.timeout(30);
-        let result = handle.read_into_timeout(&mut copy, timeout);
-        count_poison(&mut worker.journal, result.as_ref().err());
-        let kinds = leasing(worker, &[Kind::Poisoned]);
-        if worker.journal.allow(result, &kinds)?.is_none() {
-            return Ok(());
-        }
-        let words = copy.as_slice().ok_or("its items are not in order")?;
-        saw(&mut worker.journal, &mut worker.memory, at, &versions(at, handle, 0, words)?)
-    })
-}
-
-fn wait_changed(worker: &mut Worker) -> Outcome {
-    with_one(worker, |worker, at, handle| {
-        let (since, timeout) = (handle.sequence(), worker.timeout(30));
-        let mut kinds = vec![Kind::TimedOut];
-        if !FIELDS[at].is_lasting {
-            kinds.push(Kind::Retired);
-        }
-        let Some(now) = worker.journal.allow(handle.wait_changed(since, timeout), &kinds)? else { return Ok(()) };
-        if now <= since { Err(format!("it changed from {since} to {now}")) } else { Ok(()) }
-    })
 }
 
 /// Holds a lease while it does something else, with other arrays or with the same.
