@@ -129,6 +129,19 @@ fn burying_a_reader_wakes_the_writer() {
     });
 }
 
+/// The same of a reader that names its block in a pin.
+#[test]
+fn burying_a_reader_of_a_block_wakes_the_writer() {
+    explore_with(Some(2), &["written"], |outcomes| {
+        let ([writer, reader, witness], _) = held(TWO_BLOCKS, SECOND);
+        reader.world().die();
+        let witness = thread::spawn(move || participant::recover_dead(witness.world(), witness.process.me));
+        writer.write(SECOND, 1);
+        witness.join().expect("no panic").expect("the records are sound");
+        outcomes.saw("written");
+    });
+}
+
 /// So does a process that detaches with a guard that was never dropped.
 #[test]
 fn detaching_wakes_the_writer() {
@@ -166,7 +179,7 @@ fn wait_for(world: &LoomWorld, number: u64) {
 /// that frees the block.
 #[test]
 fn a_write_wakes_who_waits_for_a_change() {
-    explore(&["woken"], |outcomes| {
+    explore_with(Some(4), &["woken"], |outcomes| {
         let [writer, waiter] = array(IN_PLACE);
         assert!(writer.begin_write(FIRST, 0));
         let waiter = thread::spawn(move || wait_for(waiter.world(), 2));
