@@ -330,12 +330,14 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
         self.any.segment().part(blocks)
     }
 
+    #[inline]
     fn read_until(&self, part: Part, until_ns: u64) -> Result<ReadGuard<'_, T, D>> {
-        Ok(ReadGuard::new(self.any.reading(part.clone(), until_ns)?, part, &self.items))
+        Ok(ReadGuard::new(self.any.reading(&part, until_ns)?, part, &self.items))
     }
 
+    #[inline]
     fn write_until(&self, part: Part, until_ns: u64) -> Result<WriteGuard<'_, T, D>> {
-        Ok(WriteGuard::new(self.any.writing(part.clone(), until_ns)?, part, &self.items))
+        Ok(WriteGuard::new(self.any.writing(&part, until_ns)?, part, &self.items))
     }
 
     fn snapshot_until(&self, until_ns: u64) -> Result<Array<T, D>> {

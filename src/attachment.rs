@@ -35,7 +35,12 @@ pub(crate) struct Attachment {
     local: Local<Segment>,
     /// Tells this attach from all others that the process ever makes.
     number: u64,
+    file: FileId,
 }
+
+/// Tells a file from all others, as long as somebody has it open: its device and its inode. A copy of an array is
+/// another array, though its bytes say that it is the same.
+pub(crate) type FileId = (u64, u64);
 
 /// How many attaches this process has made.
 static ATTACHES: AtomicU64 = AtomicU64::new(0);
@@ -48,6 +53,7 @@ impl Attachment {
     pub(crate) fn join(segment: Segment) -> Result<Self> {
         try_locks_of_filesystem(&segment)?;
         commit::join_members(&segment)?;
+        let meta = segment.lock_file().metadata().map_err(|error| Error::io("examine", segment.name(), error))?;
         let me = if segment.is_writable() {
             let me = participant::attach(&segment).map_err(|fault| explain(&segment, fault))?;
             segment.set_own(me.index);
@@ -57,7 +63,8 @@ impl Attachment {
         };
         let local = Local::new(PINS as usize, segment.blocks());
         let number = ATTACHES.fetch_add(1, Relaxed);
-        Ok(Self { segment, me, free_pins: AtomicU32::new((1 << PINS) - 1), local, number })
+        let free_pins = AtomicU32::new((1 << PINS) - 1);
+        Ok(Self { segment, me, free_pins, local, number, file: (meta.dev(), meta.ino()) })
     }
 
     /// Lets [`find`](Self::find) find it.
@@ -78,10 +85,16 @@ impl Attachment {
         self.number
     }
 
+    pub(crate) fn file(&self) -> FileId {
+        self.file
+    }
+
+    #[inline]
     pub(crate) fn local(&self) -> &Local<Segment> {
         &self.local
     }
 
+    #[inline]
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
     }
@@ -97,6 +110,7 @@ impl Attachment {
     }
 
     /// The own record, or the error that a writer's call deserves.
+    #[inline]
     pub(crate) fn writer(&self) -> Result<Participant> {
         self.me.ok_or_else(|| Error::ReadOnly { name: self.name().to_owned() })
     }

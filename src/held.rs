@@ -4,7 +4,7 @@
 //! different orders. So the blocks of one array are taken in rising order, and a thread that already reads a block may
 //! read it again: that adds to the lease it has.
 
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, FileId};
 use crate::protocol::lock::{Place, Span};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use std::sync::MutexGuard;
 #[derive(Clone, Copy, Debug)]
 struct Held {
     number: u64,
-    array: [u8; 16],
+    file: FileId,
     attach: u64,
     span: Span,
     /// Where it is announced; `None` for a writer.
@@ -36,17 +36,22 @@ pub(crate) enum Answer {
 }
 
 /// Looks whether this thread may wait for blocks of an array.
+#[inline]
 pub(crate) fn ask(attachment: &Attachment, span: Span, reads: bool) -> Answer {
-    let array = attachment.segment().identity().uuid;
+    let is_free = HELD.try_with(|held| held.borrow().1.is_empty());
+    // A thread that is ending has no leases to speak of.
+    if is_free.unwrap_or(true) { Answer::Nothing } else { ask_those_held(attachment, span, reads) }
+}
+
+#[cold]
+fn ask_those_held(attachment: &Attachment, span: Span, reads: bool) -> Answer {
+    let file = attachment.file();
     let answer = HELD.try_with(|held| {
         let (_, held) = &mut *held.borrow_mut();
-        if held.is_empty() {
-            return Answer::Nothing;
-        }
         // A guard that was never dropped, of a handle that was; or a lease of the process that this one was forked from.
         let is_stale = |it: &Held| it.attach != attachment.number() && Attachment::find(it.attach).is_none();
-        held.retain(|it| it.array != array || !is_stale(it));
-        let mut same = held.iter().filter(|it| it.array == array);
+        held.retain(|it| it.file != file || !is_stale(it));
+        let mut same = held.iter().filter(|it| it.file == file);
         let nested =
             same.clone().find_map(|it| it.place.filter(|_| it.span.covers(span)).map(|place| (it.attach, place)));
         match nested {
@@ -57,7 +62,6 @@ pub(crate) fn ask(attachment: &Attachment, span: Span, reads: bool) -> Answer {
             _ => Answer::Nothing,
         }
     });
-    // A thread that is ending has no leases to speak of.
     answer.unwrap_or(Answer::Nothing)
 }
 
@@ -70,12 +74,13 @@ pub(crate) struct Note {
 }
 
 impl Note {
+    #[inline]
     pub(crate) fn new(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
-        let (array, attach) = (attachment.segment().identity().uuid, attachment.number());
+        let (file, attach) = (attachment.file(), attachment.number());
         let number = HELD.try_with(|held| {
             let (last, held) = &mut *held.borrow_mut();
             *last += 1;
-            held.push(Held { number: *last, array, attach, span, place });
+            held.push(Held { number: *last, file, attach, span, place });
             *last
         });
         Self { number: number.unwrap_or(0), thread: PhantomData }
@@ -83,6 +88,7 @@ impl Note {
 }
 
 impl Drop for Note {
+    #[inline]
     fn drop(&mut self) {
         _ = HELD.try_with(|held| {
             let (_, held) = &mut *held.borrow_mut();

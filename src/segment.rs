@@ -276,7 +276,7 @@ impl Segment {
             let seq = Word::load(block.seq, Relaxed);
             if seq % 2 == 1 && !self.is_cell() {
                 Word::store(block.poison, 1, Relaxed);
-                Word::store(block.seq, seq + 1, Relaxed);
+                Word::store(block.seq, seq.wrapping_add(1), Relaxed);
             }
             Word::store(block.wr, 0, Relaxed);
             Word::store(block.drain, 0, Relaxed);

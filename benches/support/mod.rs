@@ -8,6 +8,8 @@
 #![allow(unsafe_code, reason = "the hand-written contenders need words of shared memory, and the futex call")]
 #![allow(clippy::print_stdout, reason = "figures are what a benchmark is for")]
 
+pub(crate) mod mutex;
+
 use memmap2::{MmapOptions, MmapRaw};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -72,6 +74,13 @@ impl Figures {
     pub(crate) fn print(&self, unit: &str) {
         for (name, values) in &self.0 {
             println!("{name} {:.1} {unit}", median(values));
+        }
+    }
+
+    /// Prints the median of each name with two decimals.
+    pub(crate) fn print_exactly(&self, unit: &str) {
+        for (name, values) in &self.0 {
+            println!("{name} {:.2} {unit}", median(values));
         }
     }
 

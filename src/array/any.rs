@@ -5,6 +5,7 @@ use crate::attachment::Attachment;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::guard::{AnyReadGuard, AnyWriteGuard, Hold, Reading, Writing};
+use crate::held::{self, Answer};
 use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::notify::{self, Slices};
 use crate::protocol::participant::Tag;
@@ -171,30 +172,39 @@ impl AnyArray {
     }
 
     fn read_until(&self, part: Part, until_ns: u64) -> Result<AnyReadGuard<'_>> {
-        let reading = self.reading(part.clone(), until_ns)?;
+        let reading = self.reading(&part, until_ns)?;
         Ok(AnyReadGuard::new(self.segment(), part, reading))
     }
 
     fn write_until(&self, part: Part, until_ns: u64) -> Result<AnyWriteGuard<'_>> {
-        let writing = self.writing(part.clone(), until_ns)?;
+        let writing = self.writing(&part, until_ns)?;
         Ok(AnyWriteGuard::new(self.segment(), part, writing))
     }
 
     /// A lease on a part, or, on a file that may only be read, a copy of it.
-    pub(super) fn reading(&self, part: Part, until_ns: u64) -> Result<Reading<'_>> {
+    #[inline]
+    pub(super) fn reading(&self, part: &Part, until_ns: u64) -> Result<Reading<'_>> {
         if self.segment().is_writable() {
-            return Hold::acquire(&self.attachment, part, until_ns).map(Reading::Hold);
+            return Hold::acquire(&self.attachment, part.span, until_ns).map(Reading::Hold);
         }
-        let range = self.segment().bytes_of(&part);
+        self.copy_of(part, until_ns)
+    }
+
+    #[cold]
+    fn copy_of(&self, part: &Part, until_ns: u64) -> Result<Reading<'_>> {
+        let range = self.segment().bytes_of(part);
         let no_memory = || Error::io("copy", self.name(), std::io::ErrorKind::OutOfMemory);
         let mut copy = AlignedBytes::zeroed(range.len() as u64).ok_or_else(no_memory)?;
-        let target = bytemuck::cast_slice_mut(copy.words_mut(range.len() as u64));
-        self.copy_until(&part, target, until_ns)?;
+        let words: &mut [u8] = bytemuck::cast_slice_mut(copy.words_mut(range.len() as u64));
+        // The rest of the last word belongs to the next block.
+        let target = words.get_mut(..range.len()).unwrap_or_default();
+        self.copy_until(part, target, until_ns)?;
         Ok(Reading::Copy(copy, part.offset - range.start))
     }
 
-    pub(super) fn writing(&self, part: Part, until_ns: u64) -> Result<Writing<'_>> {
-        Writing::acquire(&self.attachment, part, until_ns)
+    #[inline]
+    pub(super) fn writing(&self, part: &Part, until_ns: u64) -> Result<Writing<'_>> {
+        Writing::acquire(&self.attachment, part.span, until_ns)
     }
 
     /// Copies the whole array, consistent, into `target`; waits without limit until it can.
@@ -243,9 +253,12 @@ impl AnyArray {
         }
         let segment = self.segment();
         if segment.is_writable() {
-            let _hold = Hold::acquire(&self.attachment, part.clone(), until_ns)?;
+            let _hold = Hold::acquire(&self.attachment, part.span, until_ns)?;
             let whole = segment.copy_out(0, segment.bytes_of(part).start as u64, target, &|| true);
             return whole.ok_or_else(|| segment.corrupt("it has no payload"));
+        }
+        if let (Answer::Deadlock(reason), true) = (held::ask(&self.attachment, part.span, true), until_ns > 0) {
+            return Err(Error::WouldDeadlock { name: self.name().to_owned(), reason });
         }
         let look = |looks_around: bool| match self.try_copy(part, target) {
             Ok(true) => ControlFlow::Break(Ok(())),

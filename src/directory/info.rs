@@ -8,7 +8,7 @@ use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::participant::{self, Tag};
 use crate::protocol::producer::cursor;
 use crate::protocol::word::Word;
-use crate::protocol::{World, consumer};
+use crate::protocol::{World, consumer, lock};
 use crate::segment::Segment;
 use crate::shape::Order;
 use crate::sys::byte_lock;
@@ -28,8 +28,13 @@ pub struct ParticipantInfo {
     pub is_producer: bool,
     /// Whether the producer waits for it.
     pub is_lossless: bool,
-    /// How many frames it looks at.
+    /// How many frames it looks at; of an array in place, how many parts it reads that are not the whole.
     pub pins: usize,
+    /// How many leases it has for reading all of an array in place, or waits for.
+    pub holds: usize,
+    /// How many blocks of an array in place it writes, or has while it waits for their readers. For a cell, one: the
+    /// writer's role.
+    pub writes: usize,
 }
 
 /// An array seen from outside: a snapshot that attaches nothing and disturbs nobody.
@@ -54,8 +59,14 @@ pub struct Info {
     pub slots: u32,
     /// How many of the newest frames a stream names.
     pub history: u32,
-    /// The newest frame of a stream; zero before the first.
+    /// The newest frame of a stream, zero before the first; of an array in place or a cell, what its handles call the
+    /// [`sequence`](crate::AnyArray::sequence).
     pub sequence: u64,
+    /// How many blocks it has, each with a lock of its own. A cell has one, a stream none.
+    pub blocks: u32,
+    /// The blocks whose last write did not come to the end, in rising order: nobody can read them until somebody has
+    /// put them right. A block whose writer has died is among them from when this is found out.
+    pub poisoned: Vec<u32>,
     /// When it was created.
     pub created: SystemTime,
     /// Who takes part.
@@ -132,6 +143,12 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
     // What a reboot or a copy has made worthless is not shown.
     let is_current = segment.is_current();
     let prod = Tag::from_bits(if is_stream && is_current { Word::load(segment.prod(), Relaxed) } else { 0 });
+    let sequence = match is_stream {
+        true if is_current => consumer::newest(segment).map_or(0, |frame| frame.seq),
+        true => 0,
+        // The numbers of blocks stay with their bytes.
+        false => lock::sequence(segment),
+    };
     Info {
         name: segment.name().to_owned(),
         path,
@@ -142,7 +159,9 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         file_len: identity.file_len,
         slots: identity.nslots,
         history: identity.ring,
-        sequence: if is_stream && is_current { consumer::newest(segment).map_or(0, |frame| frame.seq) } else { 0 },
+        sequence,
+        blocks: segment.blocks(),
+        poisoned: poisoned(segment),
         created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
         participants: if is_current { participants(segment, prod) } else { Vec::new() },
         is_closed: prod == Tag::CLOSED,
@@ -154,8 +173,15 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
     }
 }
 
+fn poisoned(segment: &Segment) -> Vec<u32> {
+    let is_poisoned = |at: &u32| segment.block(*at).is_some_and(|block| Word::load(block.poison, Relaxed) != 0);
+    (0..segment.blocks()).filter(is_poisoned).collect()
+}
+
 fn participants(segment: &Segment, prod: Tag) -> Vec<ParticipantInfo> {
     let mut found = Vec::new();
+    let writers = || (0..segment.blocks()).map_while(|block| segment.block(block)).map(|block| block.wr);
+    let owners: Vec<_> = writers().filter_map(|wr| Tag::from_bits(Word::load(wr, Relaxed)).participant()).collect();
     participant::scan(segment, |index, record| {
         let byte = LOCK_PARTICIPANTS + i64::from(index);
         found.push(ParticipantInfo {
@@ -164,6 +190,8 @@ fn participants(segment: &Segment, prod: Tag) -> Vec<ParticipantInfo> {
             is_producer: prod.participant() == Some(index),
             is_lossless: record.cursor.load(Relaxed) & cursor::ACTIVE != 0,
             pins: record.pins.iter().filter(|pin| Word::load(*pin, Relaxed) != 0).count(),
+            holds: Word::load(record.holds, Relaxed) as usize,
+            writes: owners.iter().filter(|owner| **owner == index).count(),
         });
     });
     found

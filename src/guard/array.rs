@@ -5,7 +5,7 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::segment::{Part, Segment};
 use crate::shape::{self, Order};
-use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder};
+use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder, StrideShape};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut, Range};
@@ -40,12 +40,13 @@ impl<T: Element, D: Dimension> Items<T, D> {
         ours.eq(other.strides().iter().map(|stride| Some(*stride)))
     }
 
-    fn shape_of(&self, part: &Part) -> D {
+    fn placed(&self, part: &Part) -> StrideShape<D> {
         let mut shape = self.shape.clone();
         if let Some(rows) = shape.slice_mut().first_mut() {
             *rows = part.rows.len();
         }
-        shape
+        // Without items there are no distances, and ndarray takes zeros for items in one place.
+        if shape.size() == 0 { shape.into() } else { shape.strides(self.strides.clone()) }
     }
 
     /// The part's items, for as long as the caller's lease on it lasts.
@@ -56,7 +57,7 @@ impl<T: Element, D: Dimension> Items<T, D> {
     unsafe fn view<'l>(&self, part: &Part, base: *const u8) -> ArrayView<'l, T, D> {
         // SAFETY: by the invariant every item of the part is inside the payload, and by the caller's word nobody writes it.
         // Payloads and copies start on lines, and items stand at multiples of their size from there.
-        unsafe { ArrayView::from_shape_ptr(self.shape_of(part).strides(self.strides.clone()), base.cast()) }
+        unsafe { ArrayView::from_shape_ptr(self.placed(part), base.cast()) }
     }
 
     /// The same, to be written.
@@ -65,7 +66,7 @@ impl<T: Element, D: Dimension> Items<T, D> {
     /// As for [`view`](Self::view), and for `'l` nobody but the view reads or writes the part's bytes.
     unsafe fn view_mut<'l>(&self, part: &Part, base: *mut u8) -> ArrayViewMut<'l, T, D> {
         // SAFETY: as in `view`; no two items share bytes, since the distances are those of a packed array.
-        unsafe { ArrayViewMut::from_shape_ptr(self.shape_of(part).strides(self.strides.clone()), base.cast()) }
+        unsafe { ArrayViewMut::from_shape_ptr(self.placed(part), base.cast()) }
     }
 }
 
@@ -139,14 +140,14 @@ impl<'a> AnyReadGuard<'a> {
 
     /// Where the first item is. The items may be read, each at its [`strides`](Self::strides), while the guard lives.
     pub fn as_ptr(&self) -> *const u8 {
-        self.reading.base()
+        self.reading.base(&self.part)
     }
 
     /// The array, if it is one of `T` with the dimensions of `D`.
     pub fn view<T: Element, D: Dimension>(&self) -> Option<ArrayView<'_, T, D>> {
         let items = Items::<T, D>::of(self.segment)?;
         // SAFETY: the lease lives as long as `self` is borrowed.
-        Some(unsafe { items.view(&self.part, self.reading.base()) })
+        Some(unsafe { items.view(&self.part, self.reading.base(&self.part)) })
     }
 
     /// Whether it lends a private copy, because the file may only be read.
@@ -162,14 +163,14 @@ impl<'a> AnyWriteGuard<'a> {
 
     /// Where the first item is. The items may be read and written, each at its [`strides`](Self::strides), while the guard lives.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.writing.base()
+        self.writing.base(&self.part)
     }
 
     /// The array, if it is one of `T` with the dimensions of `D`.
     pub fn view_mut<T: Element, D: Dimension>(&mut self) -> Option<ArrayViewMut<'_, T, D>> {
         let items = Items::<T, D>::of(self.segment)?;
         // SAFETY: the lease lives as long as `self` is borrowed, by nobody else.
-        Some(unsafe { items.view_mut(&self.part, self.writing.base()) })
+        Some(unsafe { items.view_mut(&self.part, self.writing.base(&self.part)) })
     }
 
     /// Whether one of the blocks is poisoned: whoever wrote it last did not come to the end.
@@ -196,9 +197,10 @@ pub struct ReadGuard<'a, T, D = IxDyn> {
 
 impl<'a, T: Element, D: Dimension> ReadGuard<'a, T, D> {
     /// The lease and the items are of the same segment.
+    #[inline]
     pub(crate) fn new(reading: Reading<'a>, part: Part, items: &Items<T, D>) -> Self {
         // SAFETY: the lease goes where the view goes, and ends with it.
-        let view = unsafe { items.view(&part, reading.base()) };
+        let view = unsafe { items.view(&part, reading.base(&part)) };
         Self { view, rows: part.rows, reading }
     }
 
@@ -235,9 +237,10 @@ pub struct WriteGuard<'a, T, D = IxDyn> {
 
 impl<'a, T: Element, D: Dimension> WriteGuard<'a, T, D> {
     /// The lease and the items are of the same segment.
+    #[inline]
     pub(crate) fn new(mut writing: Writing<'a>, part: Part, items: &Items<T, D>) -> Self {
         // SAFETY: the lease goes where the view goes, and ends with it; nobody else is lent the bytes meanwhile.
-        let view = unsafe { items.view_mut(&part, writing.base()) };
+        let view = unsafe { items.view_mut(&part, writing.base(&part)) };
         Self { view, rows: part.rows, writing }
     }
 

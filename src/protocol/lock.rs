@@ -67,8 +67,8 @@ impl Span {
 pub(crate) enum Place {
     /// In the record's count of holds, which covers every block.
     Whole,
-    /// In one of the record's pins.
-    Entry(usize),
+    /// In one of the record's pins. Small, because leases are moved about.
+    Entry(u8),
 }
 
 /// What one attach knows of its own leases. Its threads share it; no other process sees it.
@@ -154,7 +154,7 @@ impl<W: World> Local<W> {
     pub(crate) fn nest(&self, world: &W, me: Participant, place: Place) -> Result<()> {
         match place {
             Place::Whole => _ = me.record(world)?.holds.fetch_add(1, Relaxed),
-            Place::Entry(entry) => _ = self.entry(entry)?.fetch_add(1, Relaxed),
+            Place::Entry(entry) => _ = self.entry(entry.into())?.fetch_add(1, Relaxed),
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl<W: World> Local<W> {
                 record.holds.fetch_sub(1, SeqCst);
                 true
             }
-            Place::Entry(entry) => self.leave(&record, entry)?,
+            Place::Entry(entry) => self.leave(&record, entry.into())?,
         };
         if is_gone { wake_writers(world, span) } else { Ok(()) }
     }
@@ -185,7 +185,7 @@ impl<W: World> Local<W> {
         let entry = self.join(span)?;
         // Whoever joins an entry stores it too: the one who had it first may not have come to it yet.
         record.pins.get(entry).ok_or(NO_ENTRY)?.store(span.to_bits(), SeqCst);
-        Ok(Place::Entry(entry))
+        u8::try_from(entry).map(Place::Entry).map_err(|_| NO_ENTRY)
     }
 
     /// Finds an entry that tells this span already, or a free one.
@@ -252,7 +252,7 @@ impl<W: World> Local<W> {
             if has_failed {
                 poison.store(1, Relaxed);
             }
-            seq.store(seq.load(Relaxed) + 1, Release);
+            seq.store(seq.load(Relaxed).wrapping_add(1), Release);
             self.release(world, block)?;
         }
         changed(world);
@@ -473,7 +473,7 @@ pub(crate) fn abandon<W: World>(world: &W, owner: Tag) {
         let seq = block.seq.load(Relaxed);
         if seq % 2 == 1 && !world.is_cell() {
             block.poison.store(1, Relaxed);
-            block.seq.store(seq + 1, Release);
+            block.seq.store(seq.wrapping_add(1), Release);
         }
         block.wr.swap(0, Release);
         world.wake_all(block.wr);

@@ -67,16 +67,21 @@ pub(crate) unsafe fn copy_out(source: *const u64, offset: usize, target: &mut [u
         }
         return;
     }
-    let mut at = offset;
     let mut rest = target;
+    let mut word = source.wrapping_add(offset / 8);
+    let mut skip = offset % 8;
     while !rest.is_empty() {
-        let word = source.wrapping_add(at / 8);
         // SAFETY: the word holds one of the bytes that the caller vouches for, and is aligned.
         let value = unsafe { shared_word(word) }.load(Relaxed).to_ne_bytes();
-        let part = rest.len().min(8 - at % 8);
-        let (now, later) = rest.split_at_mut(part);
-        now.copy_from_slice(&value[at % 8..at % 8 + part]);
-        (at, rest) = (at + part, later);
+        let now;
+        (now, rest) = rest.split_at_mut(rest.len().min(8 - skip));
+        if let Ok(whole) = <&mut [u8; 8]>::try_from(&mut *now) {
+            *whole = value;
+        } else {
+            now.copy_from_slice(&value[skip..skip + now.len()]);
+        }
+        word = word.wrapping_add(1);
+        skip = 0;
     }
 }
 
@@ -90,6 +95,7 @@ pub(crate) unsafe fn copy_in(source: &[u8], target: *mut u64) {
     for (i, bytes) in source.chunks(8).enumerate() {
         let mut word = [0; 8];
         word[..bytes.len()].copy_from_slice(bytes);
+        step!();
         // SAFETY: the word is one of those that the caller vouches for.
         unsafe { shared_word(target.wrapping_add(i)) }.store(u64::from_ne_bytes(word), Relaxed);
     }

@@ -7,16 +7,23 @@
 //! |---|---|
 //! | [`child`] | processes that play a role: handshakes over pipes, deadlines, how they ended |
 //! | [`stream`] | the stream that most tests use, and frames that check themselves |
-//! | [`survivors`] | what must hold after any death |
+//! | [`survivors`] | what must hold after any death of a user of that stream |
+//! | [`field`] | the array in place that most tests use, and items that check themselves |
+//! | [`heirs`] | what must hold after any death of a user of that array |
+//! | [`words`] | the shared words of such an array, read from its file |
 //! | `steps` | death at each step of an operation (feature `step`) |
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+pub(crate) mod bytes;
 pub(crate) mod child;
+pub(crate) mod field;
+pub(crate) mod heirs;
 #[cfg(feature = "step")]
 pub(crate) mod steps;
 pub(crate) mod stream;
 pub(crate) mod survivors;
+pub(crate) mod words;
 
 use child::Task;
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -7,6 +7,8 @@
 //!
 //! - [`stream`]: participant records, the pool of slots, the ring and its consumers.
 //! - [`wait`]: the wait word and its futex.
+//! - [`lock`]: arrays in place: the reader-writer lock over blocks, poison, copies without a hold.
+//! - [`cell`]: two copies of one value.
 //! - [`catalogue`]: the scenarios that are searched to their end, and the mutants: the protocol with one rule broken,
 //!   each with the property that then fails. A mutant that nothing refutes is a rule that nobody needs, or a property
 //!   that is missing.
@@ -14,5 +16,7 @@
 //! Memory is sequentially consistent here. What the fences are for is shown by loom, on the real source.
 
 pub mod catalogue;
+pub mod cell;
+pub mod lock;
 pub mod stream;
 pub mod wait;

@@ -6,9 +6,12 @@ mod python;
 use command::{Outcome, cargo};
 
 const USAGE: &str = "\
-cargo xtask test              everything that must pass: check, all tests, models, a short run of the benches
+cargo xtask test              everything that must pass: check, all tests, models, a minute of torture, a glance
+                              at the benches
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
+cargo xtask torture [--seconds N] [--seed S] [--workers N]
+                              processes that use arrays at random and are killed and stopped at random
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
 cargo xtask model --mutants   breaks each load-bearing step in turn; a model must catch every one
 ";
@@ -20,6 +23,7 @@ fn main() -> std::process::ExitCode {
         ["test"] => test(),
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
+        ["torture", options @ ..] => torture(options),
         ["model"] => model(),
         ["model", "--mutants"] => mutants(),
         _ => Err(USAGE.to_owned()),
@@ -54,6 +58,7 @@ fn test() -> Outcome {
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
     model()?;
     mutants()?;
+    torture(&["--seconds", "60"])?;
     bench(&[], &["--quick"])
 }
 
@@ -70,6 +75,12 @@ fn bench(names: &[&str], options: &[&str]) -> Outcome {
     }
     arguments.extend(names.iter().flat_map(|name| ["--bench", name]));
     arguments.push("--");
+    arguments.extend(options);
+    cargo(&arguments).run()
+}
+
+fn torture(options: &[&str]) -> Outcome {
+    let mut arguments = vec!["run", "--release", "--package", "sharray-torture", "--"];
     arguments.extend(options);
     cargo(&arguments).run()
 }
