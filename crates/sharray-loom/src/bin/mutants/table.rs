@@ -7,6 +7,7 @@ mod participant;
 mod producer;
 mod seqlock;
 mod share;
+mod write;
 
 /// A change of the protocol's source.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         producer::MUTANTS,
         consumer::MUTANTS,
         lock::MUTANTS,
+        write::MUTANTS,
         share::MUTANTS,
         seqlock::MUTANTS,
         notify::MUTANTS,

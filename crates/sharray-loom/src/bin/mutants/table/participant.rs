@@ -70,9 +70,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "participant.rs",
         edits: &[(
             "    release_words(&record);\n    lock::wake_all_writers(world)?;\n    notify::notify(world, world.room());\n    notify::notify(world, world.notify());\n    free(world, index, &record);\n",
-            "    free(world, index, &record);\n    release_words(&record);\n    notify::notify(world, world.room());\n    notify::notify(world, world.notify());\n",
+            "    free(world, index, &record);\n    release_words(&record);\n    lock::wake_all_writers(world)?;\n    notify::notify(world, world.room());\n    notify::notify(world, world.notify());\n",
         )],
-        why: "who dies between the two leaves pins that nobody will ever undo",
+        why: "who dies between the two leaves pins that no scan comes to, and whoever attaches there wipes them first",
+        expect: Spared(&["life::burying_can_be_repeated_from_any_point"]),
+    },
+    Mutant {
+        name: "recover-frees-first-and-nobody-wipes",
+        file: "participant.rs",
+        edits: &[
+            (
+                "    release_words(&record);\n    lock::wake_all_writers(world)?;\n    notify::notify(world, world.room());\n    notify::notify(world, world.notify());\n    free(world, index, &record);\n",
+                "    free(world, index, &record);\n    release_words(&record);\n    lock::wake_all_writers(world)?;\n    notify::notify(world, world.room());\n    notify::notify(world, world.notify());\n",
+            ),
+            ("    // Whatever it says that is not LIVE, and whoever wrote that.\n    release_words(&record);\n", ""),
+        ],
+        why: "who dies between the two leaves pins to whoever attaches there",
         expect: Caught(&["life::burying_can_be_repeated_from_any_point"]),
     },
     Mutant {

@@ -40,7 +40,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "seqlock.rs",
         edits: &[("let numbers = span.blocks().map_while", "let numbers = span.blocks().take(1).map_while")],
         why: "the write of another block is overlooked",
-        expect: Caught(&["copy::a_copy_of_two_blocks_is_of_one_moment"]),
+        expect: Caught(&["copy::a_copy_of_two_blocks_and_a_write_of_one"]),
     },
     Mutant {
         name: "copy-ignores-poison",
