@@ -162,7 +162,7 @@ fn survivors_are_killed_while_they_bury_a_writer() {
 /// Two readers wait at a dead writer's block. Whichever buries it, both are told.
 #[test]
 fn two_readers_meet_at_a_dead_writer() {
-    explore_with(Some(2), &["poisoned"], |outcomes| {
+    explore_with(Some(3), &["poisoned"], |outcomes| {
         let [one, _, other] = corpse();
         let other = thread::spawn(move || other.sliced(0).read(FIRST));
         assert_eq!(one.sliced(0).read(FIRST), Err(Fault::Poisoned(0)));
