@@ -53,10 +53,10 @@ struct RecordWords {
 impl RecordWords {
     fn new(pins: usize) -> Self {
         Self {
-            state: U64::default(),
-            holds: U32::default(),
-            cursor: U64::default(),
-            pins: (0..pins).map(|_| U32::default()).collect(),
+            state: U64::new(),
+            holds: U32::new(),
+            cursor: U64::new(),
+            pins: (0..pins).map(|_| U32::new()).collect(),
             byte: AtomicU32::new(0),
         }
     }
@@ -84,7 +84,7 @@ impl BlockWords {
             wr: U32::with_queue(),
             drain: U32::with_queue(),
             seq: U64::with_turns(),
-            poison: U32::default(),
+            poison: U32::new(),
             payload: Payload::new(copies),
         }
     }
@@ -144,18 +144,18 @@ impl LoomWorld {
     #[allow(clippy::arc_with_non_send_sync, reason = "loom's threads take turns on one real thread")]
     pub(crate) fn new(geometry: Geometry) -> Self {
         let Geometry { participants, pins, slots, ring, blocks, is_cell, copies } = geometry;
-        let slot = |_| Slot { ver: U64::default(), frame: Payload::new(copies) };
+        let slot = |_| Slot { ver: U64::new(), frame: Payload::new(copies) };
         let memory = Memory {
             prod: U32::with_turns(),
-            head: U64::default(),
-            intent: U64::default(),
+            head: U64::new(),
+            intent: U64::new(),
             notify: U32::with_queue(),
             room: U32::with_queue(),
-            durable: U64::default(),
-            pending: U64::default(),
-            occupied: U64::default(),
+            durable: U64::new(),
+            pending: U64::new(),
+            occupied: U64::new(),
             records: (0..participants).map(|_| RecordWords::new(pins)).collect(),
-            ring: (0..ring).map(|_| U64::default()).collect(),
+            ring: (0..ring).map(|_| U64::new()).collect(),
             slots: (0..slots).map(slot).collect(),
             blocks: (0..blocks).map(|_| BlockWords::new(copies)).collect(),
             cell: is_cell.then(|| [(); 2].map(|()| Payload::new(true))),

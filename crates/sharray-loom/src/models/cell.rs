@@ -54,7 +54,7 @@ fn a_value_is_loaded_whole() {
 /// Two writers store one after the other, and the second one knows which copy the first one filled.
 #[test]
 fn two_writers_take_the_role_in_turn() {
-    explore_with(Some(2), &["0 then 1", "0 then 2", "1 then 1", "1 then 2", "2 then 1", "2 then 2"], |outcomes| {
+    explore_with(Some(3), &["0 then 1", "0 then 2", "1 then 1", "1 then 2", "2 then 1", "2 then 2"], |outcomes| {
         let [one, other, reader] = array(CELL);
         let last = reader.clone();
         let reader = thread::spawn(move || load(reader.world()));

@@ -55,7 +55,7 @@ fn at_each_access(allowed: &[&str], model: impl Fn(u32) -> (bool, String) + Clon
         let (seen, said, model) = (alive.clone(), outcomes.clone(), model.clone());
         let mut builder = loom::model::Builder::new();
         builder.max_branches = 10_000;
-        builder.preemption_bound = Some(2);
+        builder.preemption_bound = Some(3);
         builder.check(move || {
             let (lived, outcome) = model(accesses);
             *seen.lock().expect("not poisoned") = lived;

@@ -51,17 +51,23 @@ macro_rules! loom_word {
             turn: Option<AtomicUsize>,
             #[allow(dead_code, reason = "nobody sleeps on a wide word")]
             queue: Option<Queue>,
+            /// Not in shared memory: what becomes of it when its process is killed, nobody sees.
+            is_private: bool,
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self { value: <$atomic>::new(0), roll: AtomicUsize::new(0), turn: None, queue: None }
+                Self { is_private: true, ..Self::new() }
             }
         }
 
         impl $name {
+            pub(super) fn new() -> Self {
+                Self { value: <$atomic>::new(0), roll: AtomicUsize::new(0), turn: None, queue: None, is_private: false }
+            }
+
             pub(super) fn with_turns() -> Self {
-                Self { turn: Some(AtomicUsize::new(0)), ..Self::default() }
+                Self { turn: Some(AtomicUsize::new(0)), ..Self::new() }
             }
 
             /// Takes a turn at the word; says whether the process lives to have it.
@@ -69,7 +75,7 @@ macro_rules! loom_word {
                 if let Some(turn) = &self.turn {
                     turn.fetch_add(1, Relaxed);
                 }
-                lives()
+                self.is_private || lives()
             }
 
             fn sign(&self, order: Ordering) {

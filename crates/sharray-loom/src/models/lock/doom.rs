@@ -2,7 +2,8 @@
 //! was written, or with the knowledge that it is neither.
 
 use super::{BOTH, FIRST, FOREVER, Member, SECOND, TWO_BLOCKS, array, block};
-use crate::models::at_each_access;
+use crate::models::{at_each_access, explore_with};
+use crate::protocol::lock;
 use crate::protocol::word::Word;
 use crate::protocol::{Fault, World, participant};
 use crate::world::{IN_PLACE, LoomWorld};
@@ -156,4 +157,50 @@ fn survivors_are_killed_while_they_bury_a_writer() {
         }
     }
     panic!("burying does not come to an end");
+}
+
+/// Two readers wait at a dead writer's block. Whichever buries it, both are told.
+#[test]
+fn two_readers_meet_at_a_dead_writer() {
+    explore_with(Some(3), &["poisoned"], |outcomes| {
+        let [one, _, other] = corpse();
+        let other = thread::spawn(move || other.sliced(0).read(FIRST));
+        assert_eq!(one.sliced(0).read(FIRST), Err(Fault::Poisoned(0)));
+        assert_eq!(other.join().expect("no panic"), Err(Fault::Poisoned(0)));
+        assert_free(one.world());
+        outcomes.saw("poisoned");
+    });
+}
+
+/// Burying one process leaves the others what they have.
+#[test]
+fn burying_one_leaves_the_others_their_blocks() {
+    loom::model(|| {
+        let [one, victim, other] = corpse();
+        let place = other.begin_read(SECOND, 0).expect("nobody writes it");
+        bury(one.world(), &victim);
+        assert!(!one.begin_write(SECOND, 0), "a living reader was forgotten");
+        other.end_read(SECOND, place);
+        assert!(one.begin_write(SECOND, 0));
+        let next = Member::attach(one.world(), 7);
+        assert_eq!(next.process.me.index, victim.process.me.index);
+        assert!(next.begin_write(FIRST, 0));
+        next.world().die();
+        assert_eq!(other.read(FIRST), Err(Fault::Poisoned(0)));
+        assert_eq!(block(one.world(), 1).wr.load(Relaxed), one.process.me.tag().to_bits());
+        assert_eq!(lock::poisoned(one.world(), SECOND), Ok(None));
+    });
+}
+
+/// A process detaches with a guard that was never dropped: what it was writing is poisoned, and free.
+#[test]
+fn who_detaches_in_the_middle_of_a_write_leaves_poison() {
+    loom::model(|| {
+        let [one, other] = array(TWO_BLOCKS);
+        assert!(one.begin_write(FIRST, 0));
+        participant::detach(one.world(), one.process.me).expect("the record is sound");
+        assert_eq!(other.read(FIRST), Err(Fault::Poisoned(0)));
+        assert_eq!(other.read(SECOND), Ok(vec![0]));
+        assert_free(other.world());
+    });
 }

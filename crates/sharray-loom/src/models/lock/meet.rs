@@ -27,7 +27,7 @@ fn said(seen: Option<u64>) -> String {
 #[test]
 fn a_reader_of_the_whole_or_a_writer() {
     let allowed = ["read 0, gave way", "read 0, written", "read 1, written", "refused, gave way", "refused, written"];
-    explore_with(Some(3), &allowed, |outcomes| {
+    explore_with(Some(4), &allowed, |outcomes| {
         let [writer, reader] = array(IN_PLACE);
         let reader = thread::spawn(move || said(try_read(&reader, FIRST)));
         let written = writer.begin_write(FIRST, 0);
@@ -44,7 +44,7 @@ fn a_reader_of_the_whole_or_a_writer() {
 #[test]
 fn a_reader_of_a_block_or_a_writer() {
     let allowed = ["read 0, gave way", "read 0, written", "read 1, written", "refused, gave way", "refused, written"];
-    explore_with(Some(3), &allowed, |outcomes| {
+    explore_with(Some(4), &allowed, |outcomes| {
         let [writer, reader] = array(TWO_BLOCKS);
         let reader = thread::spawn(move || said(try_read(&reader, SECOND)));
         let written = writer.begin_write(SECOND, 0);
@@ -60,7 +60,7 @@ fn a_reader_of_a_block_or_a_writer() {
 /// Who waits gets in: the reader before or after the writer, and nothing in between.
 #[test]
 fn a_reader_and_a_writer_both_get_in() {
-    explore_with(Some(3), &["0", "1"], |outcomes| {
+    explore_with(Some(4), &["0", "1"], |outcomes| {
         let [writer, reader] = array(IN_PLACE);
         let reader = thread::spawn(move || reader.read_one(FIRST));
         writer.write(FIRST, 1);
@@ -96,7 +96,7 @@ fn two_readers_and_a_writer() {
 /// A writer of the whole and a reader of one block, which does not meet the writer's first block at all.
 #[test]
 fn a_writer_of_the_whole_and_a_reader_of_a_block() {
-    explore_with(Some(3), &["0", "1"], |outcomes| {
+    explore_with(Some(4), &["0", "1"], |outcomes| {
         let [writer, reader] = array(TWO_BLOCKS);
         let reader = thread::spawn(move || reader.read_one(SECOND));
         writer.write(BOTH, 1);
@@ -132,7 +132,7 @@ fn a_writer_of_the_whole_and_a_writer_of_a_block() {
 /// A write that failed: whoever comes in afterwards sees the poison.
 #[test]
 fn a_failed_write_is_poisoned_for_the_next() {
-    explore_with(Some(3), &["0", "poisoned"], |outcomes| {
+    explore_with(Some(4), &["0", "poisoned"], |outcomes| {
         let [writer, reader] = array(IN_PLACE);
         let reader = thread::spawn(move || reader.read(FIRST));
         assert!(writer.begin_write(FIRST, FOREVER));

@@ -60,7 +60,7 @@ fn a_reader_of_a_block_that_leaves_wakes_the_writer() {
 /// A writer waits for two readers, and the last one wakes it.
 #[test]
 fn the_last_of_two_readers_wakes_the_writer() {
-    explore_with(Some(2), &["written"], |outcomes| {
+    explore_with(Some(3), &["written"], |outcomes| {
         let ([writer, reader, other], place) = held(IN_PLACE, FIRST);
         let others = other.begin_read(FIRST, 0).expect("nobody writes");
         let writer = thread::spawn(move || writer.write(FIRST, 1));
@@ -88,7 +88,7 @@ fn a_writer_that_leaves_wakes_the_reader() {
 /// A reader and a writer wait for a writer: it wakes both, not one of them.
 #[test]
 fn a_writer_that_leaves_wakes_everyone() {
-    explore_with(Some(2), &["1", "2"], |outcomes| {
+    explore_with(Some(3), &["1", "2"], |outcomes| {
         let [writer, reader, other] = array(IN_PLACE);
         assert!(writer.begin_write(FIRST, 0));
         let reader = thread::spawn(move || reader.read_one(FIRST));
@@ -124,6 +124,19 @@ fn burying_a_reader_wakes_the_writer() {
         reader.world().die();
         let witness = thread::spawn(move || participant::recover_dead(witness.world(), witness.process.me));
         writer.write(FIRST, 1);
+        witness.join().expect("no panic").expect("the records are sound");
+        outcomes.saw("written");
+    });
+}
+
+/// The same of a reader that names its block in a pin.
+#[test]
+fn burying_a_reader_of_a_block_wakes_the_writer() {
+    explore_with(Some(3), &["written"], |outcomes| {
+        let ([writer, reader, witness], _) = held(TWO_BLOCKS, SECOND);
+        reader.world().die();
+        let witness = thread::spawn(move || participant::recover_dead(witness.world(), witness.process.me));
+        writer.write(SECOND, 1);
         witness.join().expect("no panic").expect("the records are sound");
         outcomes.saw("written");
     });
@@ -166,7 +179,7 @@ fn wait_for(world: &LoomWorld, number: u64) {
 /// that frees the block.
 #[test]
 fn a_write_wakes_who_waits_for_a_change() {
-    explore(&["woken"], |outcomes| {
+    explore_with(Some(4), &["woken"], |outcomes| {
         let [writer, waiter] = array(IN_PLACE);
         assert!(writer.begin_write(FIRST, 0));
         let waiter = thread::spawn(move || wait_for(waiter.world(), 2));
