@@ -10,12 +10,12 @@ use crate::protocol::word::Word;
 use crate::protocol::{Fault, World};
 use crate::segment::Segment;
 use crate::sys::byte_lock::{self, Mode};
-use crate::sys::fork::{LockFile, without_fork};
+use crate::sys::fork::{LockFile, Shared};
 use crate::sys::{file, futex, process};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// How long a lock whose owner was closed may live on before the file system is to blame.
@@ -46,7 +46,7 @@ pub(crate) type FileId = (u64, u64);
 static ATTACHES: AtomicU64 = AtomicU64::new(0);
 
 /// The attaches of this process whose leases a thread may share through another handle.
-static SHARED: Mutex<Vec<(u64, Weak<Attachment>)>> = Mutex::new(Vec::new());
+static SHARED: Shared<Vec<(u64, Weak<Attachment>)>> = Shared::new(Vec::new());
 
 impl Attachment {
     /// Takes part in a file that was opened: with a record if it may be written, as an onlooker otherwise.
@@ -70,14 +70,14 @@ impl Attachment {
     /// Lets [`find`](Self::find) find it.
     pub(crate) fn share(self) -> Arc<Self> {
         let shared = Arc::new(self);
-        with_shared(|all| all.push((shared.number, Arc::downgrade(&shared))));
+        SHARED.with(|all| all.push((shared.number, Arc::downgrade(&shared))));
         shared
     }
 
     /// The attach of this number, if it lives and this process made it.
     pub(crate) fn find(number: u64) -> Option<Arc<Self>> {
         // Found under the lock, looked at outside: it may be the last to hold it, and drop it.
-        let found = with_shared(|all| all.iter().find(|(other, _)| *other == number).and_then(|(_, it)| it.upgrade()));
+        let found = SHARED.with(|all| all.iter().find(|(other, _)| *other == number).and_then(|(_, it)| it.upgrade()));
         found.filter(|it| !it.segment.is_inherited())
     }
 
@@ -185,10 +185,6 @@ impl Attachment {
     }
 }
 
-fn with_shared<R>(act: impl FnOnce(&mut Vec<(u64, Weak<Attachment>)>) -> R) -> R {
-    without_fork(|| act(&mut SHARED.lock().unwrap_or_else(PoisonError::into_inner)))
-}
-
 /// The slots that this process itself pins, through whatever attach, and since when these.
 #[derive(Debug, Default)]
 pub(crate) struct OwnPins {
@@ -231,7 +227,7 @@ fn explain(segment: &Segment, fault: Fault) -> Error {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        with_shared(|all| all.retain(|(number, _)| *number != self.number));
+        SHARED.with(|all| all.retain(|(number, _)| *number != self.number));
         if self.segment.is_inherited() {
             return;
         }
@@ -249,11 +245,11 @@ impl Drop for Attachment {
 /// lock, and closing the owner frees it. Where a file system treats these locks as the older POSIX ones, or does not
 /// know them, processes could bury the living.
 fn try_locks_of_filesystem(segment: &Segment) -> Result<()> {
-    static TRIED: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+    static TRIED: Shared<Vec<u64>> = Shared::new(Vec::new());
     let name = segment.name();
     let io = |error| Error::io("try the locks of", name, error);
     let device = segment.lock_file().metadata().map_err(io)?.dev();
-    if TRIED.lock().is_ok_and(|tried| tried.contains(&device)) {
+    if TRIED.with(|tried| tried.contains(&device)) {
         return Ok(());
     }
     let mode = if segment.is_writable() { Mode::Exclusive } else { Mode::Shared };
@@ -283,8 +279,6 @@ fn try_locks_of_filesystem(segment: &Segment) -> Result<()> {
         }
         std::thread::sleep(Duration::from_micros(200));
     }
-    if let Ok(mut tried) = TRIED.lock() {
-        tried.push(device);
-    }
+    TRIED.with(|tried| tried.push(device));
     Ok(())
 }

@@ -24,6 +24,7 @@ const ROLES: Roles = &[
     ("drop all", drop_all),
     ("attach anew", attach_anew),
     ("with threads", with_threads),
+    ("attach meanwhile", attach_meanwhile),
     ("outlive", outlive),
 ];
 
@@ -35,11 +36,14 @@ fn main() -> ExitCode {
             Test::new("dropping_inherited_leases_does_nothing", || in_parent("drop all")),
             Test::new("a_child_that_attaches_waits_for_its_parent", || in_parent("attach anew")),
             Test::new("a_fork_among_threads_that_read_and_write", || in_parent("with threads")),
+            Test::new("a_child_of_a_fork_among_threads_that_attach_can_attach", || in_parent("attach meanwhile")),
             Test::new("the_parents_death_is_seen_although_the_child_lives", parents_death),
         ],
     )
 }
 
+/// Forks at a moment that is left to chance.
+const FORKS: u32 = 1000;
 /// A few slices.
 const NAPS: Duration = Duration::from_millis(30);
 
@@ -277,6 +281,36 @@ fn with_threads(task: &Task) -> Outcome {
         is_over.store(true, Relaxed);
         for worker in workers {
             ensure!(worker.join().map_err(|_| "it panicked")?? > 0, "it made rounds");
+        }
+        outcome
+    })
+}
+
+/// Child: threads attach and detach without pause, and forks come at any moment of that: each child can attach, too, and
+/// no lock of the library's own that a thread of its parent had keeps it waiting for ever.
+fn attach_meanwhile(task: &Task) -> Outcome {
+    let place = Directory::open(task.arg(0)?)?;
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let attach_on = || -> Outcome {
+            while !is_over.load(Relaxed) {
+                let field = field::builder(&place).attach(NAME)?;
+                drop((field.read_block(0)?, field.try_read_block(0)?));
+            }
+            Ok(())
+        };
+        let workers: Vec<_> = (0..3).map(|_| scope.spawn(attach_on)).collect();
+        let outcome = (0..FORKS).try_for_each(|_| {
+            forked(|| {
+                // If it hangs, this ends it.
+                nix::unistd::alarm::set(10);
+                drop(field::builder(&place).attach(NAME)?.read_block(0)?);
+                Ok(())
+            })
+        });
+        is_over.store(true, Relaxed);
+        for worker in workers {
+            worker.join().map_err(|_| "it panicked")??;
         }
         outcome
     })

@@ -10,7 +10,7 @@ mod support;
 
 use memmap2::{MmapMut, MmapOptions};
 use ndarray::{ArrayRef, Ix1};
-use sharray::{Directory, SharedArray, SharedCell};
+use sharray::{Directory, Error, SharedArray, SharedCell};
 use std::fs::File;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicU64;
@@ -149,11 +149,18 @@ fn is_torn<'a>(items: impl IntoIterator<Item = &'a u64>) -> bool {
 
 /// Reads until it is over, and says how often it read, and how often that was torn.
 fn count(task: &Task, mut read: impl FnMut() -> Outcome<bool>) -> Outcome {
+    count_some(task, || read().map(Some))
+}
+
+/// The same for one that does not get to read each time.
+fn count_some(task: &Task, mut read: impl FnMut() -> Outcome<Option<bool>>) -> Outcome {
     let (mut reads, mut torn) = (0, 0);
     let mut is_over = over(task)?;
     while !is_over() {
-        reads += 1;
-        torn += u64::from(read()?);
+        if let Some(is_torn) = read()? {
+            reads += 1;
+            torn += u64::from(is_torn);
+        }
     }
     task.say(&format!("{reads} {torn}"))
 }
@@ -194,10 +201,16 @@ fn snapshot(task: &Task) -> Outcome {
     count(task, || Ok(is_torn(&field.snapshot()?)))
 }
 
-/// Child: copies without taking part, as whoever may only read the file has to.
+/// Child: copies without taking part, as whoever may only read the file has to. No writer waits for it: once the other
+/// readers are done, one that makes no pause leaves it no moment to copy in.
 fn look_on(task: &Task) -> Outcome {
+    const A_WHILE: Duration = Duration::from_millis(100);
     let field = attach(task)?.read_only().attach(NAME)?;
-    count(task, || Ok(is_torn(&*field.read_timeout(SOON)?)))
+    count_some(task, || match field.read_timeout(A_WHILE) {
+        Ok(copy) => Ok(Some(is_torn(&*copy))),
+        Err(Error::TimedOut { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    })
 }
 
 /// Child: stores one number after the other.

@@ -10,9 +10,9 @@ use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Which process of a chain of forks this is; never zero.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +119,22 @@ pub(crate) fn without_fork<R>(act: impl FnOnce() -> R) -> R {
     let done = act();
     open_gate();
     done
+}
+
+/// What the threads of a process share, and a forked child can use as well: nobody forks while a thread has it. Behind a
+/// plain mutex it might be had by a thread that the child does not have, for ever.
+#[derive(Debug)]
+pub(crate) struct Shared<T>(Mutex<T>);
+
+impl<T> Shared<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    /// As for [`without_fork`], `act` must be short, must not panic, and must not come back here.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
+        without_fork(|| act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
 }
 
 extern "C" fn shut_gate() {

@@ -1,9 +1,9 @@
 //! Who this process is, as a person or another process would name it. For reading only: nothing is decided by it.
 
-use super::fork::Epoch;
+use super::fork::{Epoch, Shared};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
 /// A process as it sees itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,9 +17,8 @@ pub(crate) struct Process {
 
 /// This process. What /proc does not tell is zero.
 pub(crate) fn current() -> Process {
-    static KNOWN: Mutex<Option<(Epoch, Process)>> = Mutex::new(None);
-    let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some((_, process)) = known.filter(|(epoch, _)| !epoch.is_over()) {
+    static KNOWN: Shared<Option<(Epoch, Process)>> = Shared::new(None);
+    if let Some((_, process)) = KNOWN.with(|known| known.filter(|(epoch, _)| !epoch.is_over())) {
         return process;
     }
     let process = Process {
@@ -27,7 +26,8 @@ pub(crate) fn current() -> Process {
         pid_namespace: fs::metadata("/proc/self/ns/pid").map_or(0, |meta| meta.ino()),
         start_time: fs::read_to_string("/proc/self/stat").ok().and_then(|stat| start_time(&stat)).unwrap_or(0),
     };
-    *known = Epoch::current().ok().map(|epoch| (epoch, process));
+    let epoch = Epoch::current().ok();
+    KNOWN.with(|known| *known = epoch.map(|epoch| (epoch, process)));
     process
 }
 
@@ -38,11 +38,13 @@ fn start_time(stat: &str) -> Option<u64> {
 
 /// The random number that the kernel drew when it started.
 pub(crate) fn boot_id() -> [u64; 2] {
-    static BOOT: std::sync::OnceLock<[u64; 2]> = std::sync::OnceLock::new();
-    *BOOT.get_or_init(|| {
-        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-        let half = |range| digits.get(range).and_then(|part| u64::from_str_radix(part, 16).ok()).unwrap_or(0);
-        [half(0..16), half(16..32)]
-    })
+    static BOOT: OnceLock<[u64; 2]> = OnceLock::new();
+    if let Some(known) = BOOT.get() {
+        return *known;
+    }
+    // Read before it is set: a child that is forked meanwhile would wait for a thread that it does not have.
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let half = |range| digits.get(range).and_then(|part| u64::from_str_radix(part, 16).ok()).unwrap_or(0);
+    *BOOT.get_or_init(|| [half(0..16), half(16..32)])
 }

@@ -216,7 +216,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         ]),
     },
     Mutant {
-        name: "leave-relaxed",
+        name: "leave-entry-relaxed",
         file: "lock.rs",
         edits: &[(
             "word.compare_exchange(seen, seen - 1, AcqRel, Relaxed)",
