@@ -3,7 +3,7 @@
 mod any;
 mod builder;
 
-pub use any::{AnyCell, AnyCellWriter};
+pub use any::{AnyCell, AnyCellWriter, OwnedCellWriter};
 pub use builder::CellBuilder;
 
 use crate::element::Element;

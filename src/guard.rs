@@ -2,12 +2,14 @@
 
 #![allow(unsafe_code, reason = "a lease is what makes shared bytes borrowable")]
 
+mod any;
 mod array;
 mod block;
 
+pub use any::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard};
 pub(crate) use array::Items;
-pub use array::{AnyReadGuard, AnyWriteGuard, ReadGuard, WriteGuard};
-pub(crate) use block::{Hold, Reading, Role, Writing};
+pub use array::{ReadGuard, WriteGuard};
+pub(crate) use block::{Here, Hold, Lender, Reading, Role, Writing};
 
 use crate::attachment::Attachment;
 use crate::element::Element;
@@ -22,7 +24,8 @@ use std::sync::Arc;
 /// A pinned slot: its bytes stay as they are while this lives.
 ///
 /// Invariants, held by the only constructor and by privacy:
-/// 1. the protocol validated the pin: the slot is complete, and entry `entry` of the own record names it;
+/// 1. entry `entry` of the own record names the slot, and the protocol validated that pin: the slot is complete, or it is
+///    one that this attach's producer keeps to fill;
 /// 2. only dropping this value clears that entry, so the producer passes the slot over until then.
 #[derive(Debug)]
 pub(crate) struct Pin {
@@ -50,8 +53,17 @@ impl Pin {
         found.map(|_| None).map_err(|fault| attachment.explain(fault))
     }
 
+    /// A slot that the protocol has just loaned to this attach's producer, which keeps it by `entry`.
+    pub(crate) fn of_kept(attachment: &Arc<Attachment>, slot: u32, entry: usize) -> Self {
+        Self { attachment: Arc::clone(attachment), slot, entry }
+    }
+
     pub(crate) fn slot(&self) -> u32 {
         self.slot
+    }
+
+    pub(crate) fn attachment(&self) -> &Arc<Attachment> {
+        &self.attachment
     }
 
     pub(crate) fn segment(&self) -> &Segment {

@@ -7,11 +7,10 @@
 use crate::attachment::{Attachment, FileId};
 use crate::protocol::lock::{Place, Span};
 use std::cell::RefCell;
-use std::marker::PhantomData;
-use std::sync::MutexGuard;
+use std::sync::{Arc, Weak};
 
 /// One lease of this thread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Held {
     number: u64,
     file: FileId,
@@ -19,6 +18,8 @@ struct Held {
     span: Span,
     /// Where it is announced; `None` for a writer.
     place: Option<Place>,
+    /// Of a lease that may end on another thread: dead once it has.
+    lives: Option<Weak<()>>,
 }
 
 thread_local! {
@@ -50,7 +51,7 @@ fn ask_those_held(attachment: &Attachment, span: Span, reads: bool) -> Answer {
         let (_, held) = &mut *held.borrow_mut();
         // A guard that was never dropped, of a handle that was; or a lease of the process that this one was forked from.
         let is_stale = |it: &Held| it.attach != attachment.number() && Attachment::find(it.attach).is_none();
-        held.retain(|it| it.file != file || !is_stale(it));
+        held.retain(|it| !it.has_ended() && (it.file != file || !is_stale(it)));
         let mut same = held.iter().filter(|it| it.file == file);
         let nested =
             same.clone().find_map(|it| it.place.filter(|_| it.span.covers(span)).map(|place| (it.attach, place)));
@@ -65,26 +66,51 @@ fn ask_those_held(attachment: &Attachment, span: Span, reads: bool) -> Answer {
     answer.unwrap_or(Answer::Nothing)
 }
 
-/// Remembers a lease as long as it lives. It cannot leave its thread.
+impl Held {
+    fn has_ended(&self) -> bool {
+        self.lives.as_ref().is_some_and(|lives| lives.strong_count() == 0)
+    }
+}
+
+/// Remembers a lease as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Note {
-    number: u64,
-    /// Not `Send`, but `Sync`.
-    thread: PhantomData<MutexGuard<'static, ()>>,
+pub(crate) enum Note {
+    /// Of a lease that ends on its thread: its number there.
+    OfThread(u64),
+    /// Of a lease that may end on any thread; its own thread finds out when it next looks.
+    OfAnywhere(Arc<()>),
 }
 
 impl Note {
     #[inline]
-    pub(crate) fn new(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
-        let (file, attach) = (attachment.file(), attachment.number());
-        let number = HELD.try_with(|held| {
-            let (last, held) = &mut *held.borrow_mut();
-            *last += 1;
-            held.push(Held { number: *last, file, attach, span, place });
-            *last
-        });
-        Self { number: number.unwrap_or(0), thread: PhantomData }
+    pub(crate) fn of_thread(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
+        Self::OfThread(remember(attachment, span, place, None))
     }
+
+    pub(crate) fn of_anywhere(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
+        let lives = Arc::new(());
+        remember(attachment, span, place, Some(Arc::downgrade(&lives)));
+        Self::OfAnywhere(lives)
+    }
+
+    fn is_of(&self, held: &Held) -> bool {
+        match self {
+            Self::OfThread(number) => held.number == *number,
+            Self::OfAnywhere(lives) => held.lives.as_ref().is_some_and(|it| it.as_ptr() == Arc::as_ptr(lives)),
+        }
+    }
+}
+
+#[inline]
+fn remember(attachment: &Attachment, span: Span, place: Option<Place>, lives: Option<Weak<()>>) -> u64 {
+    let (file, attach) = (attachment.file(), attachment.number());
+    let number = HELD.try_with(|held| {
+        let (last, held) = &mut *held.borrow_mut();
+        *last += 1;
+        held.push(Held { number: *last, file, attach, span, place, lives });
+        *last
+    });
+    number.unwrap_or(0)
 }
 
 impl Drop for Note {
@@ -92,7 +118,7 @@ impl Drop for Note {
     fn drop(&mut self) {
         _ = HELD.try_with(|held| {
             let (_, held) = &mut *held.borrow_mut();
-            if let Some(at) = held.iter().rposition(|it| it.number == self.number) {
+            if let Some(at) = held.iter().rposition(|it| self.is_of(it)) {
                 held.swap_remove(at);
             }
         });

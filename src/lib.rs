@@ -32,18 +32,18 @@ mod stream;
 mod sys;
 
 pub use array::{AnyArray, ArrayBuilder, SharedArray};
-pub use cell::{AnyCell, AnyCellWriter, CellBuilder, CellWriter, SharedCell};
+pub use cell::{AnyCell, AnyCellWriter, CellBuilder, CellWriter, OwnedCellWriter, SharedCell};
 pub use directory::{Directory, Info, ParticipantInfo, collect_garbage, inspect, list, unlink};
 pub use dtype::{ByteOrder, DType, Field, Number, Struct, Subarray, TimeUnit};
 pub use element::{Bool, Element};
 pub use error::{Error, Result};
-pub use guard::{AnyReadGuard, AnyWriteGuard, ReadGuard, WriteGuard};
+pub use guard::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, WriteGuard};
 pub use kind::Kind;
 pub use layout::format_table;
 pub use shape::{MAX_NDIM, Order};
 pub use sharray_derive::Element;
 pub use stream::{
-    AnyFrame, AnyFrames, AnyLoan, AnyPublisher, AnySubscriber, Backpressure, Frame, Frames, Loan, Publisher,
+    AnyFrame, AnyFrames, AnyLoan, AnyPublisher, AnySubscriber, Backpressure, Frame, Frames, Loan, OwnedLoan, Publisher,
     PublisherBuilder, Source, Subscriber, SubscriberBuilder, wait_any,
 };
 

@@ -3,6 +3,7 @@
 mod any_publisher;
 mod any_subscriber;
 mod frame;
+mod owned_loan;
 mod publisher;
 mod subscriber;
 mod wait;
@@ -10,6 +11,7 @@ mod wait;
 pub use any_publisher::{AnyLoan, AnyPublisher};
 pub use any_subscriber::{AnyFrames, AnySubscriber};
 pub use frame::{AnyFrame, Frame};
+pub use owned_loan::OwnedLoan;
 pub use publisher::{Backpressure, Loan, Publisher, PublisherBuilder};
 pub use subscriber::{Frames, Subscriber, SubscriberBuilder};
 pub use wait::{Source, wait_any};

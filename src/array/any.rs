@@ -4,7 +4,9 @@ use super::builder::ArrayBuilder;
 use crate::attachment::Attachment;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::guard::{AnyReadGuard, AnyWriteGuard, Hold, Reading, Writing};
+use crate::guard::{
+    AnyReadGuard, AnyWriteGuard, Here, Hold, Lender, OwnedReadGuard, OwnedWriteGuard, Reading, Writing,
+};
 use crate::held::{self, Answer};
 use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::notify::{self, Slices};
@@ -88,9 +90,22 @@ impl AnyArray {
         !self.segment().is_writable()
     }
 
+    /// Which incarnation of the name this is: unlinked and created again, an array has another one.
+    pub fn generation(&self) -> [u8; 16] {
+        self.attachment.segment().identity().uuid
+    }
+
     /// Whether the array was unlinked: those who are attached go on, nobody else can attach.
     pub fn is_retired(&self) -> bool {
         self.segment().is_retired()
+    }
+
+    /// Where the first item is, for looking on without a lease: anybody may be writing the items at any time, and nothing
+    /// keeps them consistent. It is valid while a handle or a guard of this attach lives.
+    ///
+    /// Reading them is a race unless it is done with atomics or outside Rust; see [`read`](Self::read) for what is not.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.segment().payload(0).unwrap_or(std::ptr::dangling_mut::<u128>().cast())
     }
 
     /// Two for each write that has ended, and one more while any is under way. A block that is written counts for
@@ -171,27 +186,61 @@ impl AnyArray {
         self.write_until(self.segment().part(blocks)?, deadline_ns(timeout))
     }
 
+    /// Leases some blocks for reading, with a guard that keeps the array attached itself and may end on another thread.
+    /// `timeout` bounds the wait; of zero, it does not wait.
+    ///
+    /// # Errors
+    /// As [`SharedArray::read_blocks`](crate::SharedArray::read_blocks).
+    pub fn read_owned(&self, blocks: Range<usize>, timeout: Option<Duration>) -> Result<OwnedReadGuard> {
+        let part = self.segment().part(blocks)?;
+        let lease = self.lease(Arc::clone(&self.attachment), &part, deadline_ns(timeout))?;
+        Ok(OwnedReadGuard::new(part, lease))
+    }
+
+    /// Leases some blocks for writing, with a guard that keeps the array attached itself and may end on another thread.
+    /// `timeout` bounds the wait; of zero, it does not wait.
+    ///
+    /// # Errors
+    /// As [`SharedArray::write_blocks`](crate::SharedArray::write_blocks).
+    pub fn write_owned(&self, blocks: Range<usize>, timeout: Option<Duration>) -> Result<OwnedWriteGuard> {
+        let part = self.segment().part(blocks)?;
+        let lease = Writing::acquire(Arc::clone(&self.attachment), part.span, deadline_ns(timeout))?;
+        Ok(OwnedWriteGuard::new(part, lease))
+    }
+
     fn read_until(&self, part: Part, until_ns: u64) -> Result<AnyReadGuard<'_>> {
-        let reading = self.reading(&part, until_ns)?;
-        Ok(AnyReadGuard::new(self.segment(), part, reading))
+        let lease = self.reading(&part, until_ns)?;
+        Ok(AnyReadGuard::new(part, lease))
     }
 
     fn write_until(&self, part: Part, until_ns: u64) -> Result<AnyWriteGuard<'_>> {
-        let writing = self.writing(&part, until_ns)?;
-        Ok(AnyWriteGuard::new(self.segment(), part, writing))
+        let lease = self.writing(&part, until_ns)?;
+        Ok(AnyWriteGuard::new(part, lease))
+    }
+
+    #[inline]
+    pub(super) fn reading(&self, part: &Part, until_ns: u64) -> Result<Reading<Here<'_>>> {
+        self.lease(Here::new(&self.attachment), part, until_ns)
+    }
+
+    #[inline]
+    pub(super) fn writing(&self, part: &Part, until_ns: u64) -> Result<Writing<Here<'_>>> {
+        Writing::acquire(Here::new(&self.attachment), part.span, until_ns)
     }
 
     /// A lease on a part, or, on a file that may only be read, a copy of it.
     #[inline]
-    pub(super) fn reading(&self, part: &Part, until_ns: u64) -> Result<Reading<'_>> {
+    fn lease<L: Lender>(&self, lender: L, part: &Part, until_ns: u64) -> Result<Reading<L>> {
         if self.segment().is_writable() {
-            return Hold::acquire(&self.attachment, part.span, until_ns).map(Reading::Hold);
+            return Hold::acquire(lender, part.span, until_ns).map(Reading::Hold);
         }
-        self.copy_of(part, until_ns)
+        let (copy, offset) = self.copy_of(part, until_ns)?;
+        Ok(Reading::Copy(lender, copy, offset))
     }
 
+    /// A copy of a part, and where in it the part starts.
     #[cold]
-    fn copy_of(&self, part: &Part, until_ns: u64) -> Result<Reading<'_>> {
+    fn copy_of(&self, part: &Part, until_ns: u64) -> Result<(AlignedBytes, usize)> {
         let range = self.segment().bytes_of(part);
         let no_memory = || Error::io("copy", self.name(), std::io::ErrorKind::OutOfMemory);
         let mut copy = AlignedBytes::zeroed(range.len() as u64).ok_or_else(no_memory)?;
@@ -199,12 +248,7 @@ impl AnyArray {
         // The rest of the last word belongs to the next block.
         let target = words.get_mut(..range.len()).unwrap_or_default();
         self.copy_until(part, target, until_ns)?;
-        Ok(Reading::Copy(copy, part.offset - range.start))
-    }
-
-    #[inline]
-    pub(super) fn writing(&self, part: &Part, until_ns: u64) -> Result<Writing<'_>> {
-        Writing::acquire(&self.attachment, part.span, until_ns)
+        Ok((copy, part.offset - range.start))
     }
 
     /// Copies the whole array, consistent, into `target`; waits without limit until it can.
@@ -253,7 +297,7 @@ impl AnyArray {
         }
         let segment = self.segment();
         if segment.is_writable() {
-            let _hold = Hold::acquire(&self.attachment, part.span, until_ns)?;
+            let _hold = Hold::acquire(Here::new(&self.attachment), part.span, until_ns)?;
             let whole = segment.copy_out(0, segment.bytes_of(part).start as u64, target, &|| true);
             return whole.ok_or_else(|| segment.corrupt("it has no payload"));
         }

@@ -6,7 +6,7 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::expect::{check_alignment, check_dtype, check_form, check_item, check_kind};
-
+use crate::guard::AnyWriteGuard;
 use crate::kind::Kind;
 use crate::layout::MAX_BLOCKS;
 use crate::options::{Options, attach_or_create};
@@ -180,6 +180,20 @@ impl ArrayBuilder<AnyArray> {
     /// As for [`SharedArray::create`]; [`Error::InvalidArgument`] for options out of range.
     pub fn create(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<AnyArray> {
         self.create_any(name, self.form(dtype.clone(), shape), |_| Ok(()))
+    }
+
+    /// Creates an array of this dtype, and lets `fill` write its contents before its name appears.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create), and those of `fill`: then no array is created.
+    pub fn create_with(
+        &self,
+        name: &str,
+        dtype: &DType,
+        shape: &[usize],
+        fill: impl FnOnce(&mut AnyWriteGuard<'_>) -> Result<()>,
+    ) -> Result<AnyArray> {
+        self.create_any(name, self.form(dtype.clone(), shape), |array| fill(&mut array.write()?))
     }
 
     /// Attaches to the array, whatever its dtype and shape are.

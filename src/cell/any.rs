@@ -5,7 +5,7 @@ use crate::array::wait_changed;
 use crate::attachment::Attachment;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::guard::Role;
+use crate::guard::{Here, Role};
 use crate::protocol::{lock, seqlock};
 use crate::segment::{Form, Segment};
 use crate::shape::Order;
@@ -62,6 +62,11 @@ impl AnyCell {
     /// Whether it can only be loaded, because the file may only be read.
     pub fn is_read_only(&self) -> bool {
         !self.segment().is_writable()
+    }
+
+    /// Which incarnation of the name this is: unlinked and created again, an array has another one.
+    pub fn generation(&self) -> [u8; 16] {
+        self.attachment.segment().identity().uuid
     }
 
     /// Whether it was unlinked: those who are attached go on, nobody else can attach.
@@ -154,9 +159,18 @@ impl AnyCell {
         self.writer_until(deadline_ns(Some(timeout)))
     }
 
+    /// Takes the writer's role and keeps it, with a writer that keeps the cell attached itself. `timeout` bounds the wait;
+    /// of zero, it does not wait.
+    ///
+    /// # Errors
+    /// Those of [`writer_timeout`](Self::writer_timeout) and [`try_writer`](Self::try_writer).
+    pub fn writer_owned(&self, timeout: Option<Duration>) -> Result<OwnedCellWriter> {
+        Ok(OwnedCellWriter { role: Role::acquire(Arc::clone(&self.attachment), deadline_ns(timeout))? })
+    }
+
     #[inline]
     fn writer_until(&self, until_ns: u64) -> Result<AnyCellWriter<'_>> {
-        Ok(AnyCellWriter { role: Role::acquire(&self.attachment, until_ns)? })
+        Ok(AnyCellWriter { role: Role::acquire(Here::new(&self.attachment), until_ns)? })
     }
 
     fn check_len(&self, len: usize) -> Result<()> {
@@ -181,34 +195,56 @@ impl AnyCell {
 /// The writer of a cell whose dtype is known at run time. It stays on its thread.
 #[derive(Debug)]
 pub struct AnyCellWriter<'c> {
-    role: Role<'c>,
+    role: Role<Here<'c>>,
 }
 
-impl AnyCellWriter<'_> {
-    /// Stores a value.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if it has another length; [`Error::Forked`].
-    pub fn store(&mut self, value: &[u8]) -> Result<()> {
-        let segment = self.role.segment();
-        if value.len() as u64 != segment.size_bytes() {
-            let reason = format!("a value of {} bytes was given, expected {}", value.len(), segment.size_bytes());
-            return Err(Error::invalid(segment.name(), reason));
-        }
-        if segment.is_inherited() {
-            return Err(Error::Forked { name: segment.name().to_owned() });
-        }
-        self.store_bytes(value);
-        Ok(())
-    }
+/// The writer of a cell that keeps it attached itself: for those who cannot borrow, as bindings to other languages and
+/// futures cannot. It may be sent to another thread.
+#[derive(Debug)]
+pub struct OwnedCellWriter {
+    role: Role<Arc<Attachment>>,
+}
 
+macro_rules! writer {
+    ($writer:ty) => {
+        impl $writer {
+            /// Stores a value.
+            ///
+            /// # Errors
+            /// [`Error::InvalidArgument`] if it has another length; [`Error::Forked`].
+            pub fn store(&mut self, value: &[u8]) -> Result<()> {
+                let segment = self.role.segment();
+                if value.len() as u64 != segment.size_bytes() {
+                    let expected = segment.size_bytes();
+                    let reason = format!("a value of {} bytes was given, expected {expected}", value.len());
+                    return Err(Error::invalid(segment.name(), reason));
+                }
+                if segment.is_inherited() {
+                    return Err(Error::Forked { name: segment.name().to_owned() });
+                }
+                store(segment, value);
+                Ok(())
+            }
+        }
+    };
+}
+writer!(AnyCellWriter<'_>);
+writer!(OwnedCellWriter);
+
+impl AnyCellWriter<'_> {
     /// The length was checked.
     #[inline]
     pub(super) fn store_bytes(&mut self, value: &[u8]) {
         let segment = self.role.segment();
         if !segment.is_inherited() {
-            // Every cell has the one block that this asks for.
-            _ = seqlock::store(segment, |copy| segment.store_copy(copy, value));
+            store(segment, value);
         }
     }
+}
+
+/// The caller has the writer's role.
+#[inline]
+fn store(segment: &Segment, value: &[u8]) {
+    // Every cell has the one block that this asks for.
+    _ = seqlock::store(segment, |copy| segment.store_copy(copy, value));
 }

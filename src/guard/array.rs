@@ -1,10 +1,9 @@
-//! What lends an array in place, or some of its blocks, to be read or written.
+//! What lends an array in place, or some of its blocks, to be read or written, with its dtype in its type.
 
-use super::block::{Reading, Writing};
-use crate::dtype::DType;
+use super::block::{Here, Reading, Writing};
 use crate::element::Element;
 use crate::segment::{Part, Segment};
-use crate::shape::{self, Order};
+use crate::shape;
 use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder, StrideShape};
 use std::fmt;
 use std::marker::PhantomData;
@@ -54,7 +53,7 @@ impl<T: Element, D: Dimension> Items<T, D> {
     /// # Safety
     /// `base` is where the part starts, in the payload of the segment that this is of or in a copy of it, and for `'l` nobody
     /// writes the part's bytes.
-    unsafe fn view<'l>(&self, part: &Part, base: *const u8) -> ArrayView<'l, T, D> {
+    pub(super) unsafe fn view<'l>(&self, part: &Part, base: *const u8) -> ArrayView<'l, T, D> {
         // SAFETY: by the invariant every item of the part is inside the payload, and by the caller's word nobody writes it.
         // Payloads and copies start on lines, and items stand at multiples of their size from there.
         unsafe { ArrayView::from_shape_ptr(self.placed(part), base.cast()) }
@@ -64,123 +63,9 @@ impl<T: Element, D: Dimension> Items<T, D> {
     ///
     /// # Safety
     /// As for [`view`](Self::view), and for `'l` nobody but the view reads or writes the part's bytes.
-    unsafe fn view_mut<'l>(&self, part: &Part, base: *mut u8) -> ArrayViewMut<'l, T, D> {
+    pub(super) unsafe fn view_mut<'l>(&self, part: &Part, base: *mut u8) -> ArrayViewMut<'l, T, D> {
         // SAFETY: as in `view`; no two items share bytes, since the distances are those of a packed array.
         unsafe { ArrayViewMut::from_shape_ptr(self.placed(part), base.cast()) }
-    }
-}
-
-/// Lends an array of a run-time dtype, or some of its blocks, to be read.
-///
-/// It stays on its thread. Dropping it lets writers in.
-pub struct AnyReadGuard<'a> {
-    segment: &'a Segment,
-    part: Part,
-    reading: Reading<'a>,
-}
-
-/// Lends an array of a run-time dtype, or some of its blocks, to be written by nobody else.
-///
-/// It stays on its thread. Dropping it ends the write; dropped by a panic, it leaves its blocks poisoned.
-pub struct AnyWriteGuard<'a> {
-    segment: &'a Segment,
-    part: Part,
-    writing: Writing<'a>,
-}
-
-macro_rules! any_guard {
-    ($guard:ident) => {
-        impl $guard<'_> {
-            /// The items' dtype.
-            pub fn dtype(&self) -> &DType {
-                &self.segment.form().dtype
-            }
-
-            /// The shape of what is lent: the array's, with fewer rows if it is not all blocks.
-            pub fn shape(&self) -> Vec<usize> {
-                self.segment.shape_of(&self.part)
-            }
-
-            /// The rows that are lent.
-            pub fn rows(&self) -> Range<usize> {
-                self.part.rows.clone()
-            }
-
-            /// How the items stand in memory.
-            pub fn order(&self) -> Order {
-                self.segment.form().order
-            }
-
-            /// The distance in bytes from one item to the next along each dimension: the whole array's, whatever is lent.
-            pub fn strides(&self) -> Vec<usize> {
-                let form = self.segment.form();
-                // The shape was checked: it fits.
-                shape::strides_bytes(&form.shape, form.dtype.itemsize(), form.order).unwrap_or_default()
-            }
-        }
-
-        impl fmt::Debug for $guard<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($guard))
-                    .field("array", &self.segment.name())
-                    .field("dtype", self.dtype())
-                    .field("rows", &self.part.rows)
-                    .finish_non_exhaustive()
-            }
-        }
-    };
-}
-any_guard!(AnyReadGuard);
-any_guard!(AnyWriteGuard);
-
-impl<'a> AnyReadGuard<'a> {
-    pub(crate) fn new(segment: &'a Segment, part: Part, reading: Reading<'a>) -> Self {
-        Self { segment, part, reading }
-    }
-
-    /// Where the first item is. The items may be read, each at its [`strides`](Self::strides), while the guard lives.
-    pub fn as_ptr(&self) -> *const u8 {
-        self.reading.base(&self.part)
-    }
-
-    /// The array, if it is one of `T` with the dimensions of `D`.
-    pub fn view<T: Element, D: Dimension>(&self) -> Option<ArrayView<'_, T, D>> {
-        let items = Items::<T, D>::of(self.segment)?;
-        // SAFETY: the lease lives as long as `self` is borrowed.
-        Some(unsafe { items.view(&self.part, self.reading.base(&self.part)) })
-    }
-
-    /// Whether it lends a private copy, because the file may only be read.
-    pub fn is_copy(&self) -> bool {
-        matches!(self.reading, Reading::Copy(..))
-    }
-}
-
-impl<'a> AnyWriteGuard<'a> {
-    pub(crate) fn new(segment: &'a Segment, part: Part, writing: Writing<'a>) -> Self {
-        Self { segment, part, writing }
-    }
-
-    /// Where the first item is. The items may be read and written, each at its [`strides`](Self::strides), while the guard lives.
-    pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.writing.base(&self.part)
-    }
-
-    /// The array, if it is one of `T` with the dimensions of `D`.
-    pub fn view_mut<T: Element, D: Dimension>(&mut self) -> Option<ArrayViewMut<'_, T, D>> {
-        let items = Items::<T, D>::of(self.segment)?;
-        // SAFETY: the lease lives as long as `self` is borrowed, by nobody else.
-        Some(unsafe { items.view_mut(&self.part, self.writing.base(&self.part)) })
-    }
-
-    /// Whether one of the blocks is poisoned: whoever wrote it last did not come to the end.
-    pub fn is_poisoned(&self) -> bool {
-        self.writing.is_poisoned()
-    }
-
-    /// Says that the blocks are whole again. Readers believe it.
-    pub fn clear_poison(&mut self) {
-        self.writing.clear_poison();
     }
 }
 
@@ -201,13 +86,13 @@ pub struct ReadGuard<'a, T, D = IxDyn> {
     /// Never lent but by reference: it must not outlive the lease.
     view: ArrayView<'a, T, D>,
     rows: Range<usize>,
-    reading: Reading<'a>,
+    reading: Reading<Here<'a>>,
 }
 
 impl<'a, T: Element, D: Dimension> ReadGuard<'a, T, D> {
     /// The lease and the items are of the same segment.
     #[inline]
-    pub(crate) fn new(reading: Reading<'a>, part: Part, items: &Items<T, D>) -> Self {
+    pub(crate) fn new(reading: Reading<Here<'a>>, part: Part, items: &Items<T, D>) -> Self {
         // SAFETY: the lease goes where the view goes, and ends with it.
         let view = unsafe { items.view(&part, reading.base(&part)) };
         Self { view, rows: part.rows, reading }
@@ -250,13 +135,13 @@ pub struct WriteGuard<'a, T, D = IxDyn> {
     /// Never lent but by reference: it must not outlive the lease.
     view: ArrayViewMut<'a, T, D>,
     rows: Range<usize>,
-    writing: Writing<'a>,
+    writing: Writing<Here<'a>>,
 }
 
 impl<'a, T: Element, D: Dimension> WriteGuard<'a, T, D> {
     /// The lease and the items are of the same segment.
     #[inline]
-    pub(crate) fn new(mut writing: Writing<'a>, part: Part, items: &Items<T, D>) -> Self {
+    pub(crate) fn new(mut writing: Writing<Here<'a>>, part: Part, items: &Items<T, D>) -> Self {
         // SAFETY: the lease goes where the view goes, and ends with it; nobody else is lent the bytes meanwhile.
         let view = unsafe { items.view_mut(&part, writing.base(&part)) };
         Self { view, rows: part.rows, writing }

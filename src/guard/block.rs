@@ -6,8 +6,52 @@ use crate::held::{self, Answer, Note};
 use crate::protocol::lock::{self, Place, Span};
 use crate::segment::{Part, Segment};
 use crate::sys::copy::AlignedBytes;
-use std::sync::Arc;
+use std::marker::PhantomData;
+use std::sync::{Arc, MutexGuard};
 use std::thread::panicking;
+
+/// A borrowed attach. What is leased through it stays on its thread: it is not `Send`, but `Sync`.
+///
+/// A lease through an `Arc<Attachment>` may go anywhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here<'a>(&'a Attachment, PhantomData<MutexGuard<'static, ()>>);
+
+impl<'a> Here<'a> {
+    #[inline]
+    pub(crate) fn new(attachment: &'a Attachment) -> Self {
+        Self(attachment, PhantomData)
+    }
+}
+
+/// How a lease has the attach that it is of.
+pub(crate) trait Lender {
+    fn attachment(&self) -> &Attachment;
+
+    /// Remembers a lease on the thread that took it.
+    fn note(attachment: &Attachment, span: Span, place: Option<Place>) -> Note;
+}
+
+impl Lender for Here<'_> {
+    #[inline]
+    fn attachment(&self) -> &Attachment {
+        self.0
+    }
+
+    #[inline]
+    fn note(attachment: &Attachment, span: Span, place: Option<Place>) -> Note {
+        Note::of_thread(attachment, span, place)
+    }
+}
+
+impl Lender for Arc<Attachment> {
+    fn attachment(&self) -> &Attachment {
+        self
+    }
+
+    fn note(attachment: &Attachment, span: Span, place: Option<Place>) -> Note {
+        Note::of_anywhere(attachment, span, place)
+    }
+}
 
 /// A read lease: its blocks' bytes stay as they are while this lives.
 ///
@@ -15,9 +59,9 @@ use std::thread::panicking;
 /// 1. the protocol let this attach in as a reader of the span's blocks, announced at `place`;
 /// 2. only dropping this value takes that announcement back, so no writer enters those blocks until then.
 #[derive(Debug)]
-pub(crate) struct Hold<'a> {
+pub(crate) struct Hold<L: Lender> {
     /// The handle's attach: its bytes are lent.
-    attachment: &'a Attachment,
+    lender: L,
     /// The attach that the lease belongs to, if it is that of another handle of this thread.
     other: Option<Arc<Attachment>>,
     span: Span,
@@ -25,16 +69,17 @@ pub(crate) struct Hold<'a> {
     _note: Note,
 }
 
-impl<'a> Hold<'a> {
+impl<L: Lender> Hold<L> {
     /// Waits for the blocks' writers; with `until_ns` of zero it does not wait.
     #[inline]
-    pub(crate) fn acquire(attachment: &'a Attachment, span: Span, until_ns: u64) -> Result<Self> {
+    pub(crate) fn acquire(lender: L, span: Span, until_ns: u64) -> Result<Self> {
+        let attachment = lender.attachment();
         attachment.enter()?;
         let me = attachment.writer()?;
         match held::ask(attachment, span, true) {
             Answer::Nested(attach, place) => {
-                if let Some(hold) = Self::nest(attachment, span, attach, place) {
-                    return hold;
+                if let Some(other) = Self::find(attachment, attach) {
+                    return Self::nest(lender, span, other, place);
                 }
             }
             Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
@@ -45,43 +90,50 @@ impl<'a> Hold<'a> {
         let Some(place) = place else {
             return Err(not_in_time(attachment, span, until_ns));
         };
-        let hold = Self { attachment, other: None, span, place, _note: Note::new(attachment, span, Some(place)) };
+        let note = L::note(attachment, span, Some(place));
+        let hold = Self { lender, other: None, span, place, _note: note };
         hold.check_poison()?;
         Ok(hold)
     }
 
-    /// Adds to the lease that this thread has through the attach of this number; `None` if that is gone.
+    /// The attach of this number, unless it is `attachment` itself; `None` if it is gone.
     #[cold]
-    fn nest(attachment: &'a Attachment, span: Span, attach: u64, place: Place) -> Option<Result<Self>> {
-        let other = if attach == attachment.number() { None } else { Some(Attachment::find(attach)?) };
+    fn find(attachment: &Attachment, attach: u64) -> Option<Option<Arc<Attachment>>> {
+        if attach == attachment.number() { Some(None) } else { Attachment::find(attach).map(Some) }
+    }
+
+    /// Adds to the lease that this thread has through the same attach, or another one.
+    #[cold]
+    fn nest(lender: L, span: Span, other: Option<Arc<Attachment>>, place: Place) -> Result<Self> {
+        let attachment = lender.attachment();
         let owner = other.as_deref().unwrap_or(attachment);
-        let nested = owner.local().nest(owner.segment(), owner.participant()?, place);
-        let note = Note::new(owner, span, Some(place));
-        let lease = nested.map_err(|fault| attachment.explain(fault));
-        Some(lease.map(|()| Self { attachment, other, span, place, _note: note }))
+        let nested = owner.local().nest(owner.segment(), owner.writer()?, place);
+        nested.map_err(|fault| attachment.explain(fault))?;
+        let note = L::note(owner, span, Some(place));
+        Ok(Self { lender, other, span, place, _note: note })
     }
 
     #[inline]
     fn owner(&self) -> &Attachment {
-        self.other.as_deref().unwrap_or(self.attachment)
+        self.other.as_deref().unwrap_or(self.lender.attachment())
     }
 
     /// A lease is of no use to a reader where a writer did not come to the end.
     #[inline]
     fn check_poison(&self) -> Result<()> {
-        let poisoned = lock::poisoned(self.attachment.segment(), self.span);
-        let poisoned = poisoned.map_err(|fault| self.attachment.explain(fault))?;
-        let name = || self.attachment.name().to_owned();
+        let attachment = self.lender.attachment();
+        let poisoned = lock::poisoned(attachment.segment(), self.span).map_err(|fault| attachment.explain(fault))?;
+        let name = || attachment.name().to_owned();
         poisoned.map_or(Ok(()), |block| Err(Error::Poisoned { name: name(), block }))
     }
 
     /// Where a part of these blocks starts. Its bytes stay as they are, and may be read, while this lives.
     pub(crate) fn base(&self, part: &Part) -> *const u8 {
-        start_of(self.attachment.segment(), part)
+        start_of(self.lender.attachment().segment(), part)
     }
 }
 
-impl Drop for Hold<'_> {
+impl<L: Lender> Drop for Hold<L> {
     #[inline]
     fn drop(&mut self) {
         let owner = self.owner();
@@ -94,19 +146,27 @@ impl Drop for Hold<'_> {
 
 /// What lends a part to be read: a lease, or a private copy.
 #[derive(Debug)]
-pub(crate) enum Reading<'a> {
-    Hold(Hold<'a>),
+pub(crate) enum Reading<L: Lender> {
+    Hold(Hold<L>),
     /// The copy, and where the part starts in it.
-    Copy(AlignedBytes, usize),
+    Copy(L, AlignedBytes, usize),
 }
 
-impl Reading<'_> {
+impl<L: Lender> Reading<L> {
+    /// The handle's attach.
+    pub(crate) fn attachment(&self) -> &Attachment {
+        match self {
+            Self::Hold(hold) => hold.lender.attachment(),
+            Self::Copy(lender, ..) => lender.attachment(),
+        }
+    }
+
     /// Where the part that was leased starts. Its bytes stay as they are, and may be read, while this lives.
     #[inline]
     pub(crate) fn base(&self, part: &Part) -> *const u8 {
         match self {
             Self::Hold(hold) => hold.base(part),
-            Self::Copy(bytes, offset) => bytes.bytes().as_ptr().wrapping_add(*offset),
+            Self::Copy(_, bytes, offset) => bytes.bytes().as_ptr().wrapping_add(*offset),
         }
     }
 }
@@ -117,17 +177,19 @@ impl Reading<'_> {
 /// 1. the protocol gave this attach the span's blocks to write, and all readers had left them;
 /// 2. only dropping this value gives them back.
 #[derive(Debug)]
-pub(crate) struct Writing<'a> {
-    attachment: &'a Attachment,
+pub(crate) struct Writing<L: Lender> {
+    lender: L,
     span: Span,
     was_panicking: bool,
+    has_failed: bool,
     _note: Note,
 }
 
-impl<'a> Writing<'a> {
+impl<L: Lender> Writing<L> {
     /// Waits for the blocks' readers and writers; with `until_ns` of zero it does not wait.
     #[inline]
-    pub(crate) fn acquire(attachment: &'a Attachment, span: Span, until_ns: u64) -> Result<Self> {
+    pub(crate) fn acquire(lender: L, span: Span, until_ns: u64) -> Result<Self> {
+        let attachment = lender.attachment();
         attachment.enter()?;
         let me = attachment.writer()?;
         match held::ask(attachment, span, false) {
@@ -138,48 +200,64 @@ impl<'a> Writing<'a> {
         if !taken.map_err(|fault| attachment.explain(fault))? {
             return Err(not_in_time(attachment, span, until_ns));
         }
-        let note = Note::new(attachment, span, None);
-        Ok(Self { attachment, span, was_panicking: panicking(), _note: note })
+        let note = L::note(attachment, span, None);
+        Ok(Self { lender, span, was_panicking: panicking(), has_failed: false, _note: note })
+    }
+
+    /// The handle's attach.
+    pub(crate) fn attachment(&self) -> &Attachment {
+        self.lender.attachment()
+    }
+
+    #[inline]
+    fn segment(&self) -> &Segment {
+        self.attachment().segment()
+    }
+
+    /// Makes the end of this write leave its blocks poisoned, as a panic does.
+    pub(crate) fn fail(&mut self) {
+        self.has_failed = true;
     }
 
     /// Where the part that was leased starts. Its bytes are this value's alone while it lives.
     #[inline]
     pub(crate) fn base(&mut self, part: &Part) -> *mut u8 {
-        start_of(self.attachment.segment(), part)
+        start_of(self.segment(), part)
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
-        lock::poisoned(self.attachment.segment(), self.span).is_ok_and(|block| block.is_some())
+        lock::poisoned(self.segment(), self.span).is_ok_and(|block| block.is_some())
     }
 
     pub(crate) fn clear_poison(&mut self) {
-        lock::clear_poison(self.attachment.segment(), self.span);
+        lock::clear_poison(self.segment(), self.span);
     }
 }
 
-impl Drop for Writing<'_> {
+impl<L: Lender> Drop for Writing<L> {
     #[inline]
     fn drop(&mut self) {
-        if !self.attachment.segment().is_inherited() {
-            let has_failed = panicking() && !self.was_panicking;
+        if !self.segment().is_inherited() {
+            let has_failed = self.has_failed || (panicking() && !self.was_panicking);
             // Fails only for what cannot be, and this was checked when it was taken.
-            _ = self.attachment.local().end_write(self.attachment.segment(), self.span, has_failed);
+            _ = self.lender.attachment().local().end_write(self.segment(), self.span, has_failed);
         }
     }
 }
 
 /// The role of a cell's writer: nobody else stores while this lives.
 #[derive(Debug)]
-pub(crate) struct Role<'a> {
-    attachment: &'a Attachment,
+pub(crate) struct Role<L: Lender> {
+    lender: L,
     _note: Note,
 }
 
-impl<'a> Role<'a> {
+impl<L: Lender> Role<L> {
     /// Waits for whoever has the role; with `until_ns` of zero it does not wait.
     #[inline]
-    pub(crate) fn acquire(attachment: &'a Attachment, until_ns: u64) -> Result<Self> {
+    pub(crate) fn acquire(lender: L, until_ns: u64) -> Result<Self> {
         const ALL: Span = Span { first: 0, count: 1 };
+        let attachment = lender.attachment();
         attachment.enter()?;
         let me = attachment.writer()?;
         match held::ask(attachment, ALL, false) {
@@ -190,20 +268,21 @@ impl<'a> Role<'a> {
         if !taken.map_err(|fault| attachment.explain(fault))? {
             return Err(not_in_time(attachment, ALL, until_ns));
         }
-        Ok(Self { attachment, _note: Note::new(attachment, ALL, None) })
+        let note = L::note(attachment, ALL, None);
+        Ok(Self { lender, _note: note })
     }
 
-    pub(crate) fn segment(&self) -> &'a Segment {
-        self.attachment.segment()
+    pub(crate) fn segment(&self) -> &Segment {
+        self.lender.attachment().segment()
     }
 }
 
-impl Drop for Role<'_> {
+impl<L: Lender> Drop for Role<L> {
     #[inline]
     fn drop(&mut self) {
-        if !self.attachment.segment().is_inherited() {
+        if !self.segment().is_inherited() {
             // Every cell has the one block that this names.
-            _ = self.attachment.local().release(self.attachment.segment(), 0);
+            _ = self.lender.attachment().local().release(self.segment(), 0);
         }
     }
 }

@@ -116,6 +116,19 @@ impl Producer {
     /// reader stores its pin before it reads `ver`: the same. The acquire half of each pin's load meets the release
     /// store that unpins: the reader's last look at the slot is over before the first new byte is written.
     pub(crate) fn loan<W: World>(&mut self, world: &W, evict: bool) -> Result<u32> {
+        let seq = self.make_way(world, evict)?;
+        for place in (0..self.free.len()).rev() {
+            let slot = self.free[place];
+            if take(world, slot, seq)? {
+                self.free.remove(place);
+                return Ok(slot);
+            }
+        }
+        Err(Fault::AllPinned)
+    }
+
+    /// Lets the oldest frame leave the ring, and returns the sequence of the one that may be published now.
+    pub(crate) fn make_way<W: World>(&mut self, world: &W, evict: bool) -> Result<u64> {
         let seq = self.newest + 1;
         if seq > LAST_SEQ {
             return Err(Fault::Corrupt("its sequences are used up"));
@@ -126,14 +139,27 @@ impl Producer {
         if let Some(slot) = self.ring[leaving].take() {
             self.free.push(slot);
         }
-        for place in (0..self.free.len()).rev() {
-            let slot = self.free[place];
-            if take(world, slot, seq)? {
-                self.free.remove(place);
-                return Ok(slot);
-            }
-        }
-        Err(Fault::AllPinned)
+        Ok(seq)
+    }
+
+    /// Keeps the loaned slot by an entry of the own record, whatever is loaned and published meanwhile: it is free again
+    /// once that entry is cleared.
+    ///
+    /// # Ordering
+    /// Relaxed: the producer alone takes slots, and whoever succeeds it meets the release of the role.
+    pub(crate) fn keep<W: World>(&mut self, world: &W, slot: u32, entry: usize) -> Result<()> {
+        let record = self.me.record(world)?;
+        record.pins.get(entry).ok_or(Fault::Corrupt("no such pin"))?.store(slot + 1, Relaxed);
+        self.free.push(slot);
+        Ok(())
+    }
+
+    /// Makes a slot that was kept the newest frame. The caller has made way for it, and its payload and header are
+    /// complete. The entry that keeps it is from now on an ordinary pin.
+    pub(crate) fn publish_kept<W: World>(&mut self, world: &W, slot: u32) -> Result<u64> {
+        let place = self.free.iter().rposition(|it| *it == slot).ok_or(BAD_SLOT)?;
+        self.free.remove(place);
+        self.publish(world, slot)
     }
 
     /// Makes the loaned slot the newest frame. Its payload and header are complete.

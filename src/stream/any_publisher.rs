@@ -1,5 +1,7 @@
 //! The publishing side, dtype known at run time; the typed one is a thin cover over it.
 
+use super::frame::AnyFrame;
+use super::owned_loan::OwnedLoan;
 use super::publisher::{Backpressure, PublisherBuilder};
 use crate::attachment::{Attachment, OwnPins};
 use crate::directory::{Creation, Directory};
@@ -7,7 +9,7 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::expect::{check_dtype, check_kind};
-use crate::guard::{self, LoanedSlot};
+use crate::guard::{self, LoanedSlot, Pin};
 use crate::kind::Kind;
 use crate::protocol::notify::{self, Slices};
 use crate::protocol::participant::{self, Participant, Tag};
@@ -101,6 +103,11 @@ impl AnyPublisher {
         self.producer.newest()
     }
 
+    /// Which incarnation of the name this is: unlinked and created again, an array has another one.
+    pub fn generation(&self) -> [u8; 16] {
+        self.attachment.segment().identity().uuid
+    }
+
     /// Whether the stream was unlinked: those who are attached still get frames, nobody else can attach.
     pub fn is_retired(&self) -> bool {
         self.attachment.segment().is_retired()
@@ -135,21 +142,78 @@ impl AnyPublisher {
     }
 
     fn loan_until(&mut self, timeout: Option<Duration>) -> Result<AnyLoan<'_>> {
-        self.attachment.enter()?;
-        let segment = self.attachment.segment();
-        let evict = self.backpressure == Backpressure::Evict;
-        let slot = match self.producer.loan(segment, evict) {
-            Ok(slot) => slot,
-            Err(Fault::AllPinned | Fault::Behind(_)) => self.wait_for_slot(timeout)?,
-            Err(fault) => return Err(self.attachment.explain(fault)),
-        };
+        let slot = self.within(timeout, Producer::loan)?;
         let Self { attachment, producer, .. } = self;
         let slot = LoanedSlot::new(attachment.segment(), slot);
         Ok(AnyLoan { attachment, producer, slot, header: FrameHeader::default(), is_published: false })
     }
 
+    /// Takes a free slot with a loan that does not borrow the publisher: for those who cannot, as bindings to other
+    /// languages and futures cannot. `timeout` bounds the wait; of zero, it does not wait.
+    ///
+    /// There may be several; the publisher takes part with one of its pins for each. What was loaned is published by
+    /// [`publish_owned`](Self::publish_owned), in any order, or dropped, on any thread, before or after the publisher.
+    ///
+    /// # Errors
+    /// As [`Publisher::loan`](crate::Publisher::loan); [`Error::TooManyPins`] with eight loans and frames of them.
+    pub fn loan_owned(&mut self, timeout: Option<Duration>) -> Result<OwnedLoan> {
+        let entry = self.attachment.take_pin()?;
+        let loaned = self.within(timeout, Producer::loan).and_then(|slot| {
+            let kept = self.producer.keep(self.attachment.segment(), slot, entry);
+            kept.map(|()| slot).map_err(|fault| self.attachment.explain(fault))
+        });
+        match loaned {
+            Ok(slot) => Ok(OwnedLoan::new(Pin::of_kept(&self.attachment, slot, entry))),
+            Err(error) => {
+                self.attachment.return_pin(entry);
+                Err(error)
+            }
+        }
+    }
+
+    /// Publishes such a loan, and returns the frame: the slot stays as it is while that lives.
+    ///
+    /// It waits, at most `timeout`, only if something else was published since the slot was loaned: for lossless
+    /// subscribers, as [`Backpressure`] says.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a loan of another publisher; [`Error::Forked`]; and those of a loan that has to
+    /// wait. Nothing is published then.
+    pub fn publish_owned(&mut self, loan: OwnedLoan, timeout: Option<Duration>) -> Result<AnyFrame> {
+        if !Arc::ptr_eq(loan.pin().attachment(), &self.attachment) {
+            return Err(Error::invalid(self.name(), "the loan is of another publisher"));
+        }
+        self.within(timeout, Producer::make_way)?;
+        let (pin, mut header) = loan.into_parts();
+        stamp(&mut header);
+        let segment = self.attachment.segment();
+        // Cannot fail: the slot was checked when it was loaned.
+        _ = segment.write_header(pin.slot(), &header);
+        let published = self.producer.publish_kept(segment, pin.slot());
+        let sequence = published.map_err(|fault| self.attachment.explain(fault))?;
+        Ok(AnyFrame::of_publisher(pin, sequence, header))
+    }
+
+    /// Asks the producer for what needs room: `ask` is told whether to evict. At once, if there is room.
+    fn within<R>(
+        &mut self,
+        timeout: Option<Duration>,
+        ask: impl Fn(&mut Producer, &Segment, bool) -> protocol::Result<R>,
+    ) -> Result<R> {
+        self.attachment.enter()?;
+        let evict = self.backpressure == Backpressure::Evict;
+        match ask(&mut self.producer, self.attachment.segment(), evict) {
+            Err(Fault::AllPinned | Fault::Behind(_)) => self.wait_for_room(timeout, ask),
+            done => done.map_err(|fault| self.attachment.explain(fault)),
+        }
+    }
+
     /// The slow path: looks for dead holders first, then waits until someone gives something back.
-    fn wait_for_slot(&mut self, timeout: Option<Duration>) -> Result<u32> {
+    fn wait_for_room<R>(
+        &mut self,
+        timeout: Option<Duration>,
+        ask: impl Fn(&mut Producer, &Segment, bool) -> protocol::Result<R>,
+    ) -> Result<R> {
         let Self { attachment, producer, backpressure } = self;
         let segment = attachment.segment();
         let me = attachment.writer()?;
@@ -161,8 +225,8 @@ impl AnyPublisher {
             if let Err(fault) = recovered {
                 return ControlFlow::Break(Err(attachment.explain(fault)));
             }
-            match producer.loan(segment, evict) {
-                Ok(slot) => ControlFlow::Break(Ok(slot)),
+            match ask(producer, segment, evict) {
+                Ok(done) => ControlFlow::Break(Ok(done)),
                 Err(Fault::AllPinned) if look && timeout.is_none() && own.are_stuck(segment, producer.candidates()) => {
                     let reason = "for a second this process has held the frames in all slots";
                     ControlFlow::Break(Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason }))
@@ -256,21 +320,12 @@ impl AnyLoan<'_> {
     /// # Errors
     /// [`Error::InvalidArgument`] if the number of dimensions differs, or if it would need more bytes than declared.
     pub fn set_shape(&mut self, shape: &[usize]) -> Result<()> {
-        let segment = self.attachment.segment();
-        if !segment.fits(shape) {
-            let declared = &segment.form().shape;
-            let reason = format!("a frame of shape {shape:?} does not fit the declared shape {declared:?}");
-            return Err(Error::invalid(segment.name(), reason));
-        }
-        self.header.shape = (shape != segment.form().shape).then(|| shape.into());
-        Ok(())
+        set_shape(&mut self.header, self.attachment.segment(), shape)
     }
 
     /// Says when the frame was acquired: what [`Frame::time`](crate::AnyFrame::time) answers. Times before 1970 are 1970.
     pub fn set_time(&mut self, time: SystemTime) {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        // Zero says that nothing was said.
-        self.header.acquired_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).max(1);
+        set_time(&mut self.header, time);
     }
 
     /// Attaches two numbers to the frame: a position, an exposure, an index; their meaning is the caller's.
@@ -320,12 +375,33 @@ impl AnyLoan<'_> {
         if segment.is_inherited() {
             return 0;
         }
-        self.header.monotonic_ns = futex::now_ns();
-        self.header.time_ns = futex::wall_ns();
+        stamp(&mut self.header);
         // Neither can fail: the slot was checked when it was loaned.
         _ = segment.write_header(self.slot.slot(), &self.header);
         self.producer.publish(segment, self.slot.slot()).unwrap_or(0)
     }
+}
+
+pub(super) fn set_shape(header: &mut FrameHeader, segment: &Segment, shape: &[usize]) -> Result<()> {
+    if !segment.fits(shape) {
+        let declared = &segment.form().shape;
+        let reason = format!("a frame of shape {shape:?} does not fit the declared shape {declared:?}");
+        return Err(Error::invalid(segment.name(), reason));
+    }
+    header.shape = (shape != segment.form().shape).then(|| shape.into());
+    Ok(())
+}
+
+pub(super) fn set_time(header: &mut FrameHeader, time: SystemTime) {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Zero says that nothing was said.
+    header.acquired_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).max(1);
+}
+
+/// Says when the frame is published: now.
+fn stamp(header: &mut FrameHeader) {
+    header.monotonic_ns = futex::now_ns();
+    header.time_ns = futex::wall_ns();
 }
 
 impl Drop for AnyLoan<'_> {

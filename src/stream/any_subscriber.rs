@@ -105,6 +105,11 @@ impl AnySubscriber {
         !self.segment().is_writable()
     }
 
+    /// Which incarnation of the name this is: unlinked and created again, an array has another one.
+    pub fn generation(&self) -> [u8; 16] {
+        self.attachment.segment().identity().uuid
+    }
+
     /// Whether the stream was unlinked.
     pub fn is_retired(&self) -> bool {
         self.segment().is_retired()

@@ -44,6 +44,11 @@ impl AnyFrame {
         Self { lease, sequence, missed, header }
     }
 
+    /// A frame that its publisher has just published, and keeps.
+    pub(super) fn of_publisher(pin: Pin, sequence: u64, header: FrameHeader) -> Self {
+        Self::new(Lease::Pin(pin), sequence, 0, header)
+    }
+
     #[inline]
     fn segment(&self) -> &Segment {
         match &self.lease {
