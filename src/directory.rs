@@ -136,6 +136,11 @@ impl Directory {
         &self.0.path
     }
 
+    /// Whether it uses what other users may write to.
+    pub fn trusts_others(&self) -> bool {
+        self.0.trusts_others
+    }
+
     /// Makes an array: `fill` attaches to it and fills it before it has its name.
     pub(crate) fn create<R>(
         &self,

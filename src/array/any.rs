@@ -14,7 +14,7 @@ use crate::protocol::participant::Tag;
 use crate::protocol::word::Word;
 use crate::protocol::{World as _, lock, seqlock};
 use crate::segment::{Form, Part, Segment};
-use crate::shape::Order;
+use crate::shape::{self, Order};
 use crate::sys::byte_lock;
 use crate::sys::copy::AlignedBytes;
 use crate::sys::futex::deadline_ns;
@@ -62,6 +62,12 @@ impl AnyArray {
         self.form().order
     }
 
+    /// The distance in bytes from one item to the next along each dimension.
+    pub fn strides(&self) -> Vec<usize> {
+        // The shape was checked: it fits.
+        shape::strides_bytes(self.shape(), self.dtype().itemsize(), self.order()).unwrap_or_default()
+    }
+
     /// The bytes of all items.
     pub fn size_bytes(&self) -> usize {
         self.segment().size_bytes() as usize
@@ -80,6 +86,14 @@ impl AnyArray {
         Ok(self.segment().part(blocks)?.rows)
     }
 
+    /// The blocks that some rows are in; for no rows, the one in which they would be.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there are no such rows.
+    pub fn blocks_of(&self, rows: Range<usize>) -> Result<Range<usize>> {
+        self.segment().blocks_of(rows)
+    }
+
     /// The attributes that the array was created with.
     pub fn attributes(&self) -> &serde_json::Map<String, serde_json::Value> {
         self.segment().attributes()
@@ -88,6 +102,11 @@ impl AnyArray {
     /// Whether it can only be copied, because the file may only be read.
     pub fn is_read_only(&self) -> bool {
         !self.segment().is_writable()
+    }
+
+    /// Whether this process inherited the handle over fork: then it has to attach anew.
+    pub fn is_inherited(&self) -> bool {
+        self.segment().is_inherited()
     }
 
     /// Which incarnation of the name this is: unlinked and created again, an array has another one.

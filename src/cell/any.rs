@@ -64,6 +64,11 @@ impl AnyCell {
         !self.segment().is_writable()
     }
 
+    /// Whether this process inherited the handle over fork: then it has to attach anew.
+    pub fn is_inherited(&self) -> bool {
+        self.segment().is_inherited()
+    }
+
     /// Which incarnation of the name this is: unlinked and created again, an array has another one.
     pub fn generation(&self) -> [u8; 16] {
         self.attachment.segment().identity().uuid

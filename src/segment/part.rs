@@ -23,6 +23,13 @@ fn rows_of(rows: usize, blocks: u32, span: Span) -> Range<usize> {
     start(span.first)..start(span.first + span.count)
 }
 
+/// The block that a row is in.
+fn block_of(rows: usize, blocks: u32, row: usize) -> usize {
+    let (each, more) = (rows / blocks.max(1) as usize, rows % blocks.max(1) as usize);
+    let longer = more * (each + 1);
+    if row < longer { row / (each + 1) } else { more + (row - longer) / each.max(1) }
+}
+
 impl Segment {
     /// All of it.
     pub(crate) fn whole(&self) -> Part {
@@ -46,6 +53,17 @@ impl Segment {
         let rows = rows_of(shape.first().copied().unwrap_or(1), count, span);
         let stride = shape::strides_bytes(shape, dtype.itemsize(), *order)?.first().copied().unwrap_or(0);
         Ok(Part { span, offset: rows.start * stride, rows })
+    }
+
+    /// The blocks that some rows are in: one at least.
+    pub(crate) fn blocks_of(&self, rows: Range<usize>) -> Result<Range<usize>> {
+        let count = self.form.shape.first().copied().unwrap_or(1);
+        if rows.start > rows.end || rows.end > count {
+            let reason = format!("it has no rows {rows:?}, expected some of the {count} there are");
+            return Err(Error::invalid(&self.name, reason));
+        }
+        let block = |row| block_of(count, self.identity.nblocks, row).min(self.identity.nblocks as usize - 1);
+        Ok(block(rows.start)..block(rows.end.saturating_sub(1).max(rows.start)) + 1)
     }
 
     /// The shape of a part.
@@ -72,7 +90,7 @@ impl Segment {
 
 #[cfg(test)]
 mod tests {
-    use super::{Span, rows_of};
+    use super::{Span, block_of, rows_of};
 
     /// Every row is in one block, and no block is more than one row longer than another.
     #[test]
@@ -82,6 +100,9 @@ mod tests {
             assert_eq!(each[0].start, 0);
             assert!(each.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].len() - pair[1].len() <= 1));
             assert_eq!(each.last().map(|last| last.end), Some(rows));
+            for (block, part) in each.into_iter().enumerate() {
+                assert!(part.clone().all(|row| block_of(rows, blocks, row) == block), "{part:?} of {rows} in {blocks}");
+            }
         }
         assert_eq!(rows_of(10, 3, Span { first: 0, count: 2 }), 0..7);
     }

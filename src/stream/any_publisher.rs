@@ -37,6 +37,7 @@ pub struct AnyPublisher {
     attachment: Arc<Attachment>,
     producer: Producer,
     backpressure: Backpressure,
+    has_failed: bool,
 }
 
 impl AnyPublisher {
@@ -75,7 +76,7 @@ impl AnyPublisher {
         check(attachment.segment().form())?;
         let me = attachment.writer()?;
         let producer = claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
-        Ok(Self { attachment: Arc::new(attachment), producer, backpressure })
+        Ok(Self { attachment: Arc::new(attachment), producer, backpressure, has_failed: false })
     }
 
     /// The stream's name.
@@ -103,6 +104,11 @@ impl AnyPublisher {
         self.producer.newest()
     }
 
+    /// Whether this process inherited the handle over fork: then it has to attach anew.
+    pub fn is_inherited(&self) -> bool {
+        self.attachment.segment().is_inherited()
+    }
+
     /// Which incarnation of the name this is: unlinked and created again, an array has another one.
     pub fn generation(&self) -> [u8; 16] {
         self.attachment.segment().identity().uuid
@@ -115,6 +121,11 @@ impl AnyPublisher {
 
     pub(super) fn form(&self) -> &Form {
         self.attachment.segment().form()
+    }
+
+    /// Goes without closing the stream, as a panic does: subscribers are told that their producer died.
+    pub fn fail(mut self) {
+        self.has_failed = true;
     }
 
     /// Takes a free slot; waits without limit until there is one.
@@ -214,7 +225,7 @@ impl AnyPublisher {
         timeout: Option<Duration>,
         ask: impl Fn(&mut Producer, &Segment, bool) -> protocol::Result<R>,
     ) -> Result<R> {
-        let Self { attachment, producer, backpressure } = self;
+        let Self { attachment, producer, backpressure, .. } = self;
         let segment = attachment.segment();
         let me = attachment.writer()?;
         let evict = *backpressure == Backpressure::Evict;
@@ -279,7 +290,8 @@ fn no_free_slot(attachment: &Attachment, fault: Fault) -> Error {
 impl Drop for AnyPublisher {
     fn drop(&mut self) {
         if !self.attachment.segment().is_inherited() {
-            let last_word = if std::thread::panicking() { Tag::FREE } else { Tag::CLOSED };
+            let has_failed = self.has_failed || std::thread::panicking();
+            let last_word = if has_failed { Tag::FREE } else { Tag::CLOSED };
             self.producer.leave(self.attachment.segment(), last_word);
         }
     }

@@ -1,0 +1,64 @@
+"""NumPy's dtypes in the words of a .npy header, in which the library reads and writes them."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+#: The dtypes of ml_dtypes look like opaque bytes in a .npy header: they are told by their names.
+_SMALL_FLOATS = frozenset(
+    {
+        "bfloat16",
+        "float8_e3m4",
+        "float8_e4m3",
+        "float8_e4m3b11fnuz",
+        "float8_e4m3fn",
+        "float8_e4m3fnuz",
+        "float8_e5m2",
+        "float8_e5m2fnuz",
+        "float8_e8m0fnu",
+    }
+)
+
+
+def describe(dtype: Any) -> str:
+    """The text from which the library makes its dtype."""
+    return repr(_descr(np.dtype(dtype)))
+
+
+def _descr(dtype: np.dtype[Any]) -> Any:
+    if dtype.name in _SMALL_FLOATS:
+        return dtype.name
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return (_descr(base), shape)
+    if dtype.names is None:
+        # StringDType and the like have no code that means the same to another process.
+        return dtype.str if dtype.kind in "?biufcmMSUVO" and not dtype.hasobject else str(dtype)
+    fields: list[Any] = []
+    end = 0
+    for name in dtype.names:
+        field, offset, *title = dtype.fields[name]  # type: ignore[index]
+        if offset > end:
+            fields.append(("", f"|V{offset - end}"))
+        inner = _descr(field)
+        told = (title[0], name) if title else name
+        # A sub-array is told as a third item, as NumPy does.
+        fields.append((told, *inner) if field.subdtype is not None else (told, inner))
+        end = offset + field.itemsize
+    if dtype.itemsize > end:
+        fields.append(("", f"|V{dtype.itemsize - end}"))
+    return fields
+
+
+def restore(descr: str, attribute: str | None) -> np.dtype[Any]:
+    """The dtype that a header's ``descr`` tells, together with the array's attribute ``dtype`` if it has one."""
+    if attribute is None:
+        return np.lib.format.descr_to_dtype(ast.literal_eval(descr))
+    # Importing it teaches NumPy the names.
+    import ml_dtypes  # noqa: F401
+
+    text = attribute if attribute.startswith("[") else repr(attribute)
+    return np.lib.format.descr_to_dtype(ast.literal_eval(text))

@@ -1,0 +1,823 @@
+//! Arrays in place: handles, and the lazy parts that indexing them makes.
+
+use crate::dtype;
+use crate::error::{Result, closed, exception};
+use crate::lease::{Read, Write};
+use crate::options::{
+    attributes_of, attributes_to_python, generation_to_python, is_read_only, letter_of, order_of, place_of, shape_of,
+    wait_of,
+};
+use crate::part::{Part, Told};
+use crate::view::{self, Placed};
+use crate::wait::Patience;
+use numpy::{PyArrayDescr, PyUntypedArray};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+use sharray::{AnyArray, Directory, Error};
+use std::ffi::c_int;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a handle and its parts have in common: one attach.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    name: String,
+    place: Directory,
+    is_read_only: bool,
+    generation: [u8; 16],
+    dtype: Py<PyArrayDescr>,
+    /// `None` once it was closed.
+    array: Mutex<Option<Arc<AnyArray>>>,
+}
+
+impl Handle {
+    /// Does something with the array; in a forked child, attaches again first.
+    pub(crate) fn with<R>(&self, py: Python<'_>, act: impl Fn(&Arc<AnyArray>) -> Result<R>) -> Result<R> {
+        act(&self.array(py)?)
+    }
+
+    /// The attached array.
+    pub(crate) fn array(&self, py: Python<'_>) -> Result<Arc<AnyArray>> {
+        let mut array = self.array.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(attached) = array.as_ref() else { return Err(closed(py, &self.name).into()) };
+        if attached.is_inherited() {
+            *array = Some(Arc::new(attach(py, &self.place, &self.name, self.is_read_only, self.generation)?));
+        }
+        array.clone().ok_or_else(|| closed(py, &self.name).into())
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn dtype<'py>(&self, py: Python<'py>) -> &Bound<'py, PyArrayDescr> {
+        self.dtype.bind(py)
+    }
+}
+
+/// Attaches to one incarnation of a name.
+fn attach(
+    py: Python<'_>,
+    place: &Directory,
+    name: &str,
+    is_read_only: bool,
+    generation: [u8; 16],
+) -> Result<AnyArray> {
+    let builder = AnyArray::builder().directory(place);
+    let builder = if is_read_only { builder.read_only() } else { builder };
+    let array = builder.attach(name)?;
+    if array.generation() == generation {
+        return Ok(array);
+    }
+    Err(exception(py, "Replaced", &format!("array {name:?} was unlinked, and another one has its name")).into())
+}
+
+/// An array that everyone sees change, or a part of one.
+///
+/// Made by `create`, `open` and `attach`, and by indexing such a handle. It holds no lease: `read` and `write` take
+/// one for the time of a ``with`` block, and `snapshot` copies. It pickles by name: unpickled, it attaches.
+///
+/// Examples
+/// --------
+/// >>> field = sharray.create("sim/field", (4, 3), "f8", dir=folder)
+/// >>> with field.write() as a:
+/// ...     a[1:3] = 5.5
+/// >>> with field[1].read() as row:
+/// ...     print(row.sum())
+/// 16.5
+/// >>> field.snapshot().sum()
+/// np.float64(33.0)
+#[pyclass(frozen, weakref, module = "sharray")]
+#[derive(Debug)]
+pub(crate) struct Array {
+    handle: Arc<Handle>,
+    part: Part,
+    is_whole: bool,
+}
+
+/// Keeps an attach, and so its mapping, alive: the base of live views.
+#[pyclass(frozen, module = "sharray")]
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    _array: Arc<AnyArray>,
+}
+
+impl Array {
+    fn new(py: Python<'_>, place: Directory, array: AnyArray) -> Result<Self> {
+        let part = Part::whole(array.shape(), &array.strides());
+        let handle = Handle {
+            name: array.name().to_owned(),
+            place,
+            is_read_only: array.is_read_only(),
+            generation: array.generation(),
+            dtype: dtype::to_python(py, array.dtype())?.unbind(),
+            array: Mutex::new(Some(Arc::new(array))),
+        };
+        Ok(Self { handle: Arc::new(handle), part, is_whole: true })
+    }
+
+    pub(crate) fn handle(&self) -> &Arc<Handle> {
+        &self.handle
+    }
+
+    pub(crate) fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// The items as they are, whatever they are: nobody is kept from changing them.
+    fn live<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
+        let array = self.handle.array(py)?;
+        let (shape, strides) = (self.part.shape(), self.part.strides());
+        let base = array.as_ptr().wrapping_offset(self.part.offset()).cast_mut();
+        let placed = Placed { base, shape: &shape, strides: &strides, is_writeable: false };
+        let owner = Bound::new(py, Mapped { _array: array })?.into_any();
+        // SAFETY: the part is inside the array, which is mapped as long as the owner lives; it is not writeable.
+        #[allow(unsafe_code, reason = "the condition is this type's to keep")]
+        Ok(unsafe { view::array(py, self.handle.dtype(py), placed, owner) }?)
+    }
+
+    fn take_read(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Read> {
+        let patience = Patience::of(timeout)?;
+        self.handle.with(py, |array| {
+            let blocks = self.part.blocks(array)?;
+            let guard = patience.wait(py, |timeout| array.read_owned(blocks.clone(), timeout))?;
+            Ok(Read::new(Arc::clone(&self.handle), Arc::clone(array), self.part.clone(), guard))
+        })
+    }
+
+    fn take_write(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Write> {
+        let patience = Patience::of(timeout)?;
+        self.handle.with(py, |array| {
+            let blocks = self.part.blocks(array)?;
+            let guard = patience.wait(py, |timeout| array.write_owned(blocks.clone(), timeout))?;
+            Ok(Write::new(Arc::clone(&self.handle), Arc::clone(array), self.part.clone(), guard))
+        })
+    }
+
+    fn copy<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyUntypedArray>> {
+        let array = self.handle.array(py)?;
+        let order = letter_of(array.order());
+        let numpy = py.import("numpy")?;
+        let options = PyDict::new(py);
+        options.set_item("order", order)?;
+        let empty = numpy.getattr("empty")?.call((self.part.shape(), self.handle.dtype(py)), Some(&options))?;
+        let mut copy = empty.cast_into::<PyUntypedArray>().map_err(PyErr::from)?;
+        if self.is_whole {
+            // SAFETY: NumPy has just made it, packed and with as many items as the array has; nobody else knows it.
+            #[allow(unsafe_code, reason = "it is filled in place")]
+            let bytes = unsafe { view::bytes_of_new(&mut copy, array.size_bytes()) };
+            let bytes = Mutex::new(bytes);
+            Patience::of(timeout)?.wait(py, |timeout| {
+                let mut bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
+                match timeout {
+                    Some(timeout) if timeout.is_zero() => array.try_read_into(&mut bytes),
+                    Some(timeout) => array.read_into_timeout(&mut bytes, timeout),
+                    None => array.read_into(&mut bytes),
+                }
+            })?;
+        } else {
+            let read = Bound::new(py, self.take_read(py, timeout)?)?;
+            let items = Read::lend(&read)?;
+            numpy.getattr("copyto")?.call1((&copy, items))?;
+            read.get().release();
+        }
+        Ok(copy)
+    }
+}
+
+#[pymethods]
+impl Array {
+    /// Leases the array, or this part of it, for reading.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     How many seconds to wait for writers. ``None``: without limit; 0: not at all.
+    ///
+    /// Returns
+    /// -------
+    /// Read
+    ///     A context manager that lends a read-only ndarray. While the block runs, nobody changes its items. Afterwards the
+    ///     array shows whatever is there.
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut, Locked
+    ///     If somebody writes it all the time; `Locked` if the call was not to wait.
+    /// Poisoned
+    ///     If whoever wrote it last did not come to the end.
+    /// WouldDeadlock
+    ///     If this thread writes it.
+    ///
+    /// Notes
+    /// -----
+    /// Of an array that may only be read, a copy is lent.
+    #[pyo3(signature = (timeout = None))]
+    fn read(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Read> {
+        self.take_read(py, timeout)
+    }
+
+    /// Leases the array, or this part of it, for writing.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     How many seconds to wait for readers and writers. ``None``: without limit; 0: not at all.
+    ///
+    /// Returns
+    /// -------
+    /// Write
+    ///     A context manager that lends a writeable ndarray. While the block runs, nobody else reads or writes it. It is
+    ///     read-only afterwards. A block that ends by an exception leaves the array poisoned: nobody may take what is half
+    ///     written for whole.
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut, Locked
+    ///     If somebody uses it all the time; `Locked` if the call was not to wait.
+    /// ReadOnly
+    ///     If it may only be read.
+    /// WouldDeadlock
+    ///     If this thread reads or writes it already.
+    ///
+    /// Notes
+    /// -----
+    /// What is leased are the blocks that the part is in: all of the array, unless it was created with several.
+    #[pyo3(signature = (timeout = None))]
+    fn write(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Write> {
+        self.take_write(py, timeout)
+    }
+
+    /// A copy of the items, all of one moment.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     How many seconds to wait for writers. ``None``: without limit; 0: not at all.
+    ///
+    /// Returns
+    /// -------
+    /// numpy.ndarray
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut, Locked, Poisoned, WouldDeadlock
+    ///     As `read`.
+    #[pyo3(signature = (timeout = None))]
+    fn snapshot<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyUntypedArray>> {
+        self.copy(py, timeout)
+    }
+
+    /// The handle of one block, or of some in a row.
+    ///
+    /// Parameters
+    /// ----------
+    /// index : int
+    ///     The block.
+    /// count : int, optional
+    ///     How many, from this one on.
+    ///
+    /// Returns
+    /// -------
+    /// Array
+    #[pyo3(signature = (index, count = 1))]
+    fn block(&self, py: Python<'_>, index: usize, count: usize) -> Result<Self> {
+        if !self.is_whole {
+            return Err(PyTypeError::new_err("a part has no blocks of its own: ask the whole array").into());
+        }
+        let rows = self.handle.array(py)?.rows(index..index.saturating_add(count))?;
+        let slice = pyo3::types::PySlice::new(py, rows.start as isize, rows.end as isize, 1);
+        if self.part.ndim() == 0 {
+            return Ok(Self { handle: Arc::clone(&self.handle), part: self.part.clone(), is_whole: true });
+        }
+        Ok(self.__getitem__(&slice.into_any())?)
+    }
+
+    /// Waits until a write has ended since the array had a certain sequence.
+    ///
+    /// Parameters
+    /// ----------
+    /// since : int, optional
+    ///     What `sequence` was. Default: what it is now.
+    /// timeout : float, optional
+    ///     How many seconds to wait.
+    ///
+    /// Returns
+    /// -------
+    /// int
+    ///     What `sequence` is then.
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut
+    ///     If nothing was written in time.
+    /// Retired
+    ///     If the array was unlinked meanwhile.
+    #[pyo3(signature = (since = None, timeout = None))]
+    fn wait_changed(&self, py: Python<'_>, since: Option<u64>, timeout: Option<f64>) -> Result<u64> {
+        let array = self.handle.array(py)?;
+        let since = since.unwrap_or_else(|| array.sequence());
+        Patience::of(timeout)?
+            .wait(py, |timeout| array.wait_changed(since, timeout.unwrap_or(std::time::Duration::MAX)))
+    }
+
+    /// Writes the array to the disk, as far as the system does, and waits until it is there: what `numpy.memmap.flush`
+    /// does.
+    fn flush(&self, py: Python<'_>) -> Result<()> {
+        let array = self.handle.array(py)?;
+        Ok(py.detach(|| array.flush())?)
+    }
+
+    /// Detaches. Views that were made before stay valid; the handle and its parts do not.
+    fn close(&self) {
+        *self.handle.array.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, _exception: &Bound<'_, PyTuple>) {
+        self.close();
+    }
+
+    /// A true `numpy.memmap` of the items, for programs that know those: joblib passes it to its workers as it is.
+    ///
+    /// Nobody is kept from changing the items meanwhile.
+    ///
+    /// Parameters
+    /// ----------
+    /// mode : {'r', 'r+', 'c'}, optional
+    ///     As for `numpy.memmap`.
+    ///
+    /// Returns
+    /// -------
+    /// numpy.memmap
+    ///
+    /// Raises
+    /// ------
+    /// Replaced
+    ///     If another array has the name by now.
+    #[pyo3(signature = (mode = "r"))]
+    fn as_memmap<'py>(&self, py: Python<'py>, mode: &str) -> Result<Bound<'py, PyAny>> {
+        if !["r", "r+", "c"].contains(&mode) {
+            return Err(PyValueError::new_err(format!("mode is {mode:?}, expected 'r', 'r+' or 'c'")).into());
+        }
+        let array = self.handle.array(py)?;
+        let info = self.handle.place.inspect(&self.handle.name)?;
+        if info.generation != self.handle.generation {
+            let name = &self.handle.name;
+            return Err(exception(py, "Replaced", &format!("another array has the name {name:?} by now")).into());
+        }
+        let options = PyDict::new(py);
+        options.set_item("dtype", self.handle.dtype(py))?;
+        options.set_item("mode", mode)?;
+        options.set_item("offset", info.data_offset)?;
+        options.set_item("shape", PyTuple::new(py, array.shape())?)?;
+        options.set_item("order", letter_of(array.order()))?;
+        let whole = py.import("numpy")?.getattr("memmap")?.call((info.path.as_os_str(),), Some(&options))?;
+        if self.is_whole {
+            return Ok(whole);
+        }
+        let helper = py.import("sharray._numpy")?.getattr("part_of")?;
+        Ok(helper.call1((whole, self.part.offset(), self.part.shape(), self.part.strides()))?)
+    }
+
+    /// Its name.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.handle.name
+    }
+
+    /// The items' dtype.
+    #[getter]
+    fn dtype<'py>(&self, py: Python<'py>) -> Bound<'py, PyArrayDescr> {
+        self.handle.dtype(py).clone()
+    }
+
+    /// Its shape.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.part.shape())
+    }
+
+    /// The distance in bytes from one item to the next along each dimension.
+    #[getter]
+    fn strides<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.part.strides())
+    }
+
+    /// How many dimensions it has.
+    #[getter]
+    fn ndim(&self) -> usize {
+        self.part.ndim()
+    }
+
+    /// How many items it has.
+    #[getter]
+    fn size(&self) -> usize {
+        self.part.size()
+    }
+
+    /// The bytes of one item.
+    #[getter]
+    fn itemsize(&self, py: Python<'_>) -> PyResult<usize> {
+        self.handle.dtype(py).getattr("itemsize")?.extract()
+    }
+
+    /// The bytes of all items.
+    #[getter]
+    fn nbytes(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.size() * self.itemsize(py)?)
+    }
+
+    /// ``'C'`` or ``'F'``: how the items of the whole array stand in memory.
+    #[getter]
+    fn order(&self, py: Python<'_>) -> Result<&'static str> {
+        self.handle.with(py, |array| Ok(letter_of(array.order())))
+    }
+
+    /// How many blocks the whole array is divided into, each with a lock of its own.
+    #[getter]
+    fn blocks(&self, py: Python<'_>) -> Result<usize> {
+        self.handle.with(py, |array| Ok(array.blocks()))
+    }
+
+    /// Two for each write that has ended, and one more while any is under way.
+    #[getter]
+    fn sequence(&self, py: Python<'_>) -> Result<u64> {
+        self.handle.with(py, |array| Ok(array.sequence()))
+    }
+
+    /// The facts that it was created with.
+    #[getter]
+    fn attributes<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.handle.with(py, |array| Ok(attributes_to_python(py, array.attributes())?))
+    }
+
+    /// Whether it can only be copied, because the file may only be read.
+    #[getter]
+    fn is_read_only(&self) -> bool {
+        self.handle.is_read_only
+    }
+
+    /// Whether it was unlinked: those who are attached go on, nobody else can attach.
+    #[getter]
+    fn is_retired(&self, py: Python<'_>) -> Result<bool> {
+        self.handle.with(py, |array| Ok(array.is_retired()))
+    }
+
+    /// Whether this handle was closed.
+    #[getter]
+    fn is_closed(&self) -> bool {
+        self.handle.array.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Which incarnation of the name this is: unlinked and created again, an array has another one.
+    #[getter]
+    fn generation<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        generation_to_python(py, self.handle.generation)
+    }
+
+    /// The handle of a part of it: integers, slices, ``...`` and ``None``. It reads nothing yet, and pickles by name.
+    fn __getitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let part = self.part.pick(index)?;
+        let is_whole = self.is_whole && part == self.part;
+        Ok(Self { handle: Arc::clone(&self.handle), part, is_whole })
+    }
+
+    /// Writes to a part of it, under a lease.
+    fn __setitem__(&self, py: Python<'_>, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result<()> {
+        let write = Bound::new(py, self.__getitem__(index)?.take_write(py, None)?)?;
+        let done = Write::lend(&write).and_then(|items| Ok(items.set_item(pyo3::types::PyEllipsis::get(py), value)?));
+        // What did not fit was found out before anything was written, or else it is half written.
+        write.get().release(py, done.is_err())?;
+        done
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        let shape = self.part.shape();
+        shape.first().copied().ok_or_else(|| PyTypeError::new_err("len() of an array without dimensions"))
+    }
+
+    /// The items as they are, read-only and live; a copy if `copy` says so or the dtype differs.
+    #[pyo3(signature = (dtype = None, copy = None))]
+    fn __array__<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: Option<&Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let wanted = dtype.map(|dtype| PyArrayDescr::new(py, dtype.clone())).transpose()?;
+        let has_it = wanted.as_ref().is_none_or(|wanted| wanted.eq(self.handle.dtype(py)).unwrap_or(false));
+        if has_it && copy != Some(true) {
+            return Ok(self.live(py)?.into_any());
+        }
+        if copy == Some(false) {
+            let message = "the array has another dtype: it cannot be had without a copy";
+            return Err(PyValueError::new_err(message).into());
+        }
+        let copied = self.copy(py, None)?.into_any();
+        match wanted {
+            Some(wanted) if !has_it => Ok(copied.call_method1("astype", (wanted,))?),
+            _ => Ok(copied),
+        }
+    }
+
+    #[allow(unsafe_code, reason = "the interpreter's own interface")]
+    unsafe fn __getbuffer__(&self, py: Python<'_>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        let live = self.live(py)?;
+        // SAFETY: the interpreter gives what it asks to be filled.
+        unsafe { view::lend_buffer(live.as_any(), view, flags) }
+    }
+
+    /// The items as they are, read-only and live, for another library.
+    #[pyo3(signature = (**options))]
+    fn __dlpack__<'py>(&self, py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> Result<Bound<'py, PyAny>> {
+        Ok(self.live(py)?.call_method("__dlpack__", (), options)?)
+    }
+
+    fn __dlpack_device__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        Ok(self.live(py)?.call_method0("__dlpack_device__")?)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let restore = py.import("sharray._sharray")?.getattr("_attach_array")?;
+        let Handle { name, place, is_read_only, generation, .. } = &*self.handle;
+        let part = if self.is_whole { None } else { Some(self.part.tell()) };
+        let generation = PyBytes::new(py, generation);
+        let told = (place.path().as_os_str(), place.trusts_others(), name, is_read_only, generation, part);
+        (restore, told).into_pyobject(py)
+    }
+
+    /// What tells dask whether two handles show the same items: which array, which part, and how often it was written.
+    fn __dask_tokenize__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyTuple>> {
+        let part = self.part.tell();
+        let generation = PyBytes::new(py, &self.handle.generation);
+        let sequence = self.handle.array(py)?.sequence();
+        Ok(("sharray.Array", generation, part, sequence).into_pyobject(py)?)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let shape = PyTuple::new(py, self.part.shape())?.repr()?;
+        let dtype = self.handle.dtype(py).call_method0("__str__")?;
+        let part = if self.is_whole { "" } else { "part of " };
+        let state = match (self.is_closed(), self.handle.is_read_only) {
+            (true, _) => ", closed",
+            (false, true) => ", read-only",
+            (false, false) => "",
+        };
+        Ok(format!("<sharray.Array {part}{:?}: {dtype} {shape}{state}>", self.handle.name))
+    }
+
+    fn _repr_html_<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("sharray._html")?.getattr("of_array")?.call1((slf,))
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+    }
+}
+
+/// Creates an array in place.
+///
+/// Parameters
+/// ----------
+/// name : str
+///     Its name: one or more parts of letters, digits, ``.``, ``_`` and ``-``, joined by ``/``.
+/// shape : int or tuple of int, optional
+///     Its shape. Default: that of `data`.
+/// dtype : data-type, optional
+///     Its dtype. Default: that of `data`, or float64.
+/// data : array_like, optional
+///     Its contents: nobody ever attaches to zeros.
+/// order : {'C', 'F'}, optional
+///     How the items stand in memory. Default: ``'C'``.
+/// blocks : int, optional
+///     Into how many blocks to divide it along its first axis, each with a lock of its own.
+/// attributes : dict, optional
+///     Facts to attach to it for ever; what JSON can say.
+/// participants : int, optional
+///     How many handles can be attached at a time.
+/// permissions : int, optional
+///     The permissions of the file, as for ``chmod``.
+/// huge_pages : bool, optional
+///     Whether to align the items so that the kernel can use pages of 2 MiB.
+/// dir : path-like or Directory, optional
+///     The place. Default: ``$SHARRAY_DIR``, or else ``/dev/shm/sharray-<uid>``.
+///
+/// Returns
+/// -------
+/// Array
+///
+/// Raises
+/// ------
+/// AlreadyExists
+///     If the name is taken. What was there is left as it is.
+/// UnsupportedDtype, ShapeOverflow, InvalidName, InvalidArgument, NoSpace
+///
+/// Examples
+/// --------
+/// >>> field = sharray.create("field", data=np.eye(3), dir=folder)
+/// >>> field
+/// <sharray.Array "field": float64 (3, 3)>
+#[pyfunction]
+#[pyo3(signature = (
+    name, shape = None, dtype = None, *, data = None, order = None, blocks = 1, attributes = None, participants = 64,
+    permissions = 0o600, huge_pages = false, dir = None
+))]
+#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
+pub(crate) fn create(
+    py: Python<'_>,
+    name: &str,
+    shape: Option<&Bound<'_, PyAny>>,
+    dtype: Option<&Bound<'_, PyAny>>,
+    data: Option<&Bound<'_, PyAny>>,
+    order: Option<&str>,
+    blocks: usize,
+    attributes: Option<&Bound<'_, PyDict>>,
+    participants: u32,
+    permissions: u32,
+    huge_pages: bool,
+    dir: Option<&Bound<'_, PyAny>>,
+) -> Result<Array> {
+    let place = place_of(dir)?;
+    let numpy = py.import("numpy")?;
+    let data = data.map(|data| numpy.getattr("asanyarray")?.call1((data,))).transpose()?;
+    let dtype = match (dtype, &data) {
+        (Some(dtype), _) => dtype::from_python(dtype)?,
+        (None, Some(data)) => dtype::from_python(&data.getattr("dtype")?)?,
+        (None, None) => sharray::DType::F64,
+    };
+    let shape = match (shape, &data) {
+        (Some(shape), _) => shape_of(shape)?,
+        (None, Some(data)) => shape_of(&data.getattr("shape")?)?,
+        (None, None) => return Err(PyTypeError::new_err("create() needs a shape or data").into()),
+    };
+    let mut builder = AnyArray::builder()
+        .directory(&place)
+        .order(order_of(order.unwrap_or("C"))?)
+        .blocks(blocks)
+        .participants(participants)
+        .permissions(permissions)
+        .huge_pages(huge_pages);
+    for (key, value) in attributes_of(attributes)? {
+        builder = builder.attribute(&key, value);
+    }
+    let Some(data) = data else {
+        return Array::new(py, place, builder.create(name, &dtype, &shape)?);
+    };
+    let descr = dtype::to_python(py, &dtype)?;
+    let mut raised = None;
+    let made = builder.create_with(name, &dtype, &shape, |guard| {
+        let strides: Vec<isize> = guard.strides().iter().map(|stride| *stride as isize).collect();
+        let placed = Placed { base: guard.as_mut_ptr(), shape: &shape, strides: &strides, is_writeable: true };
+        // SAFETY: the guard lends the whole array to be written. The view is dropped before it, and nobody else sees it:
+        // `copyto` keeps no reference to where it copies.
+        #[allow(unsafe_code, reason = "NumPy writes the items")]
+        let target = unsafe { view::array(py, &descr, placed, py.None().into_bound(py)) };
+        let copied = target.and_then(|target| numpy.getattr("copyto")?.call1((target, &data)));
+        copied.map(drop).map_err(|error| {
+            raised = Some(error);
+            Error::InvalidArgument { name: name.to_owned(), reason: "its contents do not fit".to_owned() }
+        })
+    });
+    match raised {
+        Some(error) => Err(error.into()),
+        None => Array::new(py, place, made?),
+    }
+}
+
+/// Attaches to an array in place.
+///
+/// Parameters
+/// ----------
+/// name : str
+///     The array.
+/// mode : {'r+', 'r'}, optional
+///     ``'r'``: take no part, write nothing into the file, and read copies.
+/// wait : float, optional
+///     How many seconds to wait until the array exists.
+/// dir : path-like or Directory, optional
+///     The place.
+///
+/// Returns
+/// -------
+/// Array
+///     Its dtype, shape and order are those that the file tells.
+///
+/// Raises
+/// ------
+/// NotFound
+///     If there is no such array.
+/// Mismatch
+///     If the name is that of a stream or a cell.
+/// TimedOut
+///     If it did not appear in time.
+#[pyfunction]
+#[pyo3(name = "attach", signature = (name, *, mode = "r+", wait = None, dir = None))]
+pub(crate) fn attach_by_name(
+    py: Python<'_>,
+    name: &str,
+    mode: &str,
+    wait: Option<f64>,
+    dir: Option<&Bound<'_, PyAny>>,
+) -> Result<Array> {
+    let place = place_of(dir)?;
+    let builder = AnyArray::builder().directory(&place);
+    let builder = if is_read_only(mode)? { builder.read_only() } else { builder };
+    let attempt = |wait: Option<std::time::Duration>| {
+        let builder = wait.map_or_else(|| builder.clone(), |wait| builder.clone().wait(wait));
+        builder.attach(name)
+    };
+    let array = match wait_of(wait)? {
+        None => attempt(None)?,
+        Some(_) => Patience::of(wait)?.wait(py, attempt)?,
+    };
+    Array::new(py, place, array)
+}
+
+/// Attaches to an array in place if it is there, or else creates it.
+///
+/// Parameters
+/// ----------
+/// name : str
+///     The array.
+/// shape : int or tuple of int
+///     Its shape. One that is there must have it.
+/// dtype : data-type, optional
+///     Its dtype. Default: float64. One that is there must have it.
+/// order : {'C', 'F'}, optional
+///     How the items stand in memory. One that is there must have it.
+/// blocks, attributes, participants, permissions, huge_pages : optional
+///     As for `create`. One that is there keeps its own.
+/// dir : path-like or Directory, optional
+///     The place.
+///
+/// Returns
+/// -------
+/// Array
+///
+/// Raises
+/// ------
+/// Mismatch
+///     If what is there is of another kind, dtype, shape or order.
+#[pyfunction]
+#[pyo3(signature = (
+    name, shape, dtype = None, *, order = "C", blocks = 1, attributes = None, participants = 64, permissions = 0o600,
+    huge_pages = false, dir = None
+))]
+#[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
+pub(crate) fn open(
+    py: Python<'_>,
+    name: &str,
+    shape: &Bound<'_, PyAny>,
+    dtype: Option<&Bound<'_, PyAny>>,
+    order: &str,
+    blocks: usize,
+    attributes: Option<&Bound<'_, PyDict>>,
+    participants: u32,
+    permissions: u32,
+    huge_pages: bool,
+    dir: Option<&Bound<'_, PyAny>>,
+) -> Result<Array> {
+    let place = place_of(dir)?;
+    let mut builder = AnyArray::builder()
+        .directory(&place)
+        .order(order_of(order)?)
+        .blocks(blocks)
+        .participants(participants)
+        .permissions(permissions)
+        .huge_pages(huge_pages);
+    for (key, value) in attributes_of(attributes)? {
+        builder = builder.attribute(&key, value);
+    }
+    let dtype = dtype.map_or(Ok(sharray::DType::F64), dtype::from_python)?;
+    let array = builder.open(name, &dtype, &shape_of(shape)?)?;
+    Array::new(py, place, array)
+}
+
+/// Unpickles a handle.
+#[pyfunction]
+#[pyo3(name = "_attach_array")]
+pub(crate) fn attach_again(
+    py: Python<'_>,
+    path: std::path::PathBuf,
+    trusts_others: bool,
+    name: &str,
+    is_read_only: bool,
+    generation: [u8; 16],
+    part: Option<Told>,
+) -> Result<Array> {
+    let place = if trusts_others { Directory::open_trusting_others(path)? } else { Directory::open(path)? };
+    let whole = Array::new(py, place.clone(), attach(py, &place, name, is_read_only, generation)?)?;
+    let Some(part) = part else { return Ok(whole) };
+    let part = Part::heard(part, &*whole.handle.array(py)?)?;
+    Ok(Array { part, is_whole: false, ..whole })
+}

@@ -1,0 +1,165 @@
+//! One exception for each error: a class of the Python module `sharray._errors`, with what the message says as attributes.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use sharray::Error;
+
+/// What a Python exception cannot be made of directly, since neither type is ours.
+pub(crate) struct Raised(PyErr);
+
+impl From<PyErr> for Raised {
+    fn from(error: PyErr) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Error> for Raised {
+    fn from(error: Error) -> Self {
+        Self(Python::attach(|py| raise(py, &error)))
+    }
+}
+
+impl From<Raised> for PyErr {
+    fn from(raised: Raised) -> Self {
+        raised.0
+    }
+}
+
+/// What the functions of this crate return.
+pub(crate) type Result<T> = std::result::Result<T, Raised>;
+
+/// An exception of this class of `sharray._errors`, with this message.
+pub(crate) fn exception(py: Python<'_>, class: &str, message: &str) -> PyErr {
+    match classes(py).and_then(|classes| classes.getattr(class)?.call1((message,))) {
+        Ok(value) => PyErr::from_value(value),
+        Err(error) => error,
+    }
+}
+
+/// The handle was closed.
+pub(crate) fn closed(py: Python<'_>, name: &str) -> PyErr {
+    with_name(py, exception(py, "Closed", &format!("array {name:?} was closed")), name)
+}
+
+/// The class of warnings about views that outlive what lent them.
+pub(crate) fn stale_view_warning(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    classes(py)?.getattr("StaleViewWarning")
+}
+
+fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    MODULE.get_or_try_init(py, || py.import("sharray._errors").map(Bound::unbind)).map(|module| module.bind(py))
+}
+
+fn with_name(py: Python<'_>, error: PyErr, name: &str) -> PyErr {
+    // An exception takes any attribute.
+    _ = error.value(py).setattr("name", name);
+    error
+}
+
+/// The exception for an error.
+fn raise(py: Python<'_>, error: &Error) -> PyErr {
+    let raised = exception(py, class_of(error), &error.to_string());
+    // An exception takes any attribute.
+    _ = set_attributes(raised.value(py), error);
+    raised
+}
+
+fn class_of(error: &Error) -> &'static str {
+    match error {
+        Error::NotFound { .. } => "NotFound",
+        Error::AlreadyExists { .. } => "AlreadyExists",
+        Error::InvalidName { .. } => "InvalidName",
+        Error::Mismatch { .. } => "Mismatch",
+        Error::NotAnArray { .. } => "NotAnArray",
+        Error::UnsupportedFormat { .. } => "UnsupportedFormat",
+        Error::Truncated { .. } => "Truncated",
+        Error::Corrupt { .. } => "Corrupt",
+        Error::NeedsRecovery { .. } => "NeedsRecovery",
+        Error::UnsupportedFilesystem { .. } => "UnsupportedFilesystem",
+        Error::Untrusted { .. } => "Untrusted",
+        Error::NoSpace { .. } => "NoSpace",
+        Error::ShapeOverflow { .. } => "ShapeOverflow",
+        Error::TooManyDimensions { .. } => "TooManyDimensions",
+        Error::InvalidArgument { .. } => "InvalidArgument",
+        Error::UnsupportedDtype { .. } => "UnsupportedDtype",
+        Error::InvalidPreamble { .. } => "InvalidPreamble",
+        Error::TimedOut { .. } => "TimedOut",
+        Error::Retired { .. } => "Retired",
+        Error::ProducerPresent { .. } => "ProducerPresent",
+        Error::ProducerDied { .. } => "ProducerDied",
+        Error::Lagged { .. } => "Lagged",
+        Error::NoFreeSlot { .. } => "NoFreeSlot",
+        Error::TooManyPins { .. } => "TooManyPins",
+        Error::Locked { .. } => "Locked",
+        Error::Poisoned { .. } => "Poisoned",
+        Error::TooManyParticipants { .. } => "TooManyParticipants",
+        Error::WouldDeadlock { .. } => "WouldDeadlock",
+        Error::Forked { .. } => "Forked",
+        Error::ReadOnly { .. } => "ReadOnly",
+        Error::Io { .. } => "IoError",
+        // The enum may grow; a new kind is an error all the same.
+        _ => "Error",
+    }
+}
+
+fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
+    match error {
+        Error::NotFound { name, directory } | Error::AlreadyExists { name, directory } => {
+            raised.setattr("name", name)?;
+            raised.setattr("directory", directory)
+        }
+        Error::Mismatch { name, expected, found } => {
+            raised.setattr("name", name)?;
+            raised.setattr("expected", expected)?;
+            raised.setattr("found", found)
+        }
+        Error::UnsupportedFormat { name, found, expected, .. } => {
+            raised.setattr("name", name)?;
+            raised.setattr("expected", expected)?;
+            raised.setattr("found", found)
+        }
+        Error::Truncated { name, found, expected } => {
+            raised.setattr("name", name)?;
+            raised.setattr("expected", expected)?;
+            raised.setattr("found", found)
+        }
+        Error::NoFreeSlot { name, holders, .. } | Error::Locked { name, holders } => {
+            raised.setattr("name", name)?;
+            raised.setattr("holders", holders)
+        }
+        Error::ProducerPresent { name, pid } => {
+            raised.setattr("name", name)?;
+            raised.setattr("pid", pid)
+        }
+        Error::Lagged { name, missed } => {
+            raised.setattr("name", name)?;
+            raised.setattr("missed", missed)
+        }
+        Error::Poisoned { name, block } => {
+            raised.setattr("name", name)?;
+            raised.setattr("block", block)
+        }
+        Error::Io { path, source, .. } => {
+            raised.setattr("errno", source.raw_os_error())?;
+            raised.setattr("filename", path)
+        }
+        Error::NotAnArray { path, .. } | Error::UnsupportedFilesystem { path, .. } | Error::Untrusted { path, .. } => {
+            raised.setattr("path", path)
+        }
+        Error::InvalidName { name, .. }
+        | Error::Corrupt { name, .. }
+        | Error::NeedsRecovery { name }
+        | Error::NoSpace { name, .. }
+        | Error::InvalidArgument { name, .. }
+        | Error::TimedOut { name }
+        | Error::Retired { name }
+        | Error::ProducerDied { name }
+        | Error::TooManyPins { name, .. }
+        | Error::TooManyParticipants { name, .. }
+        | Error::WouldDeadlock { name, .. }
+        | Error::Forked { name }
+        | Error::ReadOnly { name } => raised.setattr("name", name),
+        _ => Ok(()),
+    }
+}

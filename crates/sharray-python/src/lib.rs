@@ -1,0 +1,34 @@
+//! The Python package `sharray`: the same arrays, the same bytes. This is its extension module; what Python sees of it is
+//! in `python/sharray/`.
+
+mod array;
+mod cell;
+mod dtype;
+mod error;
+mod frame;
+mod lease;
+mod options;
+mod part;
+mod place;
+mod publisher;
+mod subscriber;
+mod view;
+mod wait;
+
+#[pyo3::pymodule]
+mod _sharray {
+    #[pymodule_export]
+    use crate::array::{Array, attach_again, attach_by_name, create, open};
+    #[pymodule_export]
+    use crate::cell::{Cell, CellWriter, attach_cell_again, cell};
+    #[pymodule_export]
+    use crate::frame::Frame;
+    #[pymodule_export]
+    use crate::lease::{Read, Write};
+    #[pymodule_export]
+    use crate::place::{Directory, Info, Participant, collect_garbage, inspect, list, unlink};
+    #[pymodule_export]
+    use crate::publisher::{Loan, Publisher, publish};
+    #[pymodule_export]
+    use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
+}

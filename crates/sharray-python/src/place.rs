@@ -1,0 +1,362 @@
+//! Places and names: what there is, without attaching to it.
+
+use crate::dtype;
+use crate::error::Result;
+use crate::options::{attributes_to_python, generation_to_python, letter_of, place_of};
+use numpy::PyArrayDescr;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use std::path::PathBuf;
+
+/// A folder in which arrays are found by name.
+///
+/// Parameters
+/// ----------
+/// path : path-like, optional
+///     The folder; it is made if it is not there. Default: ``$SHARRAY_DIR``, or else ``/dev/shm/sharray-<uid>``.
+/// trust_others : bool, optional
+///     Whether to use a folder, and files in it, that other users may write to.
+///
+/// Examples
+/// --------
+/// >>> place = sharray.Directory(folder)
+/// >>> field = sharray.create("field", (2, 3), "f8", dir=place)
+/// >>> [info.name for info in place.list()]
+/// ['field']
+#[pyclass(frozen, module = "sharray")]
+#[derive(Debug)]
+pub(crate) struct Directory {
+    inner: sharray::Directory,
+}
+
+impl Directory {
+    pub(crate) fn inner(&self) -> &sharray::Directory {
+        &self.inner
+    }
+}
+
+#[pymethods]
+impl Directory {
+    #[new]
+    #[pyo3(signature = (path = None, *, trust_others = false))]
+    fn new(path: Option<PathBuf>, trust_others: bool) -> Result<Self> {
+        let inner = match path {
+            None => sharray::Directory::default_place()?,
+            Some(path) if trust_others => sharray::Directory::open_trusting_others(path)?,
+            Some(path) => sharray::Directory::open(path)?,
+        };
+        Ok(Self { inner })
+    }
+
+    /// The folder.
+    #[getter]
+    fn path(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        path_to_python(py, self.inner.path())
+    }
+
+    /// Every array here, in the order of their names.
+    fn list(&self) -> Result<Vec<Info>> {
+        Ok(self.inner.list()?.into_iter().map(Info::from).collect())
+    }
+
+    /// Tells about one array. Attaches nothing.
+    fn inspect(&self, name: &str) -> Result<Info> {
+        Ok(Info::from(self.inner.inspect(name)?))
+    }
+
+    /// Takes an array's name away. Those who are attached go on; nobody else can attach.
+    fn unlink(&self, name: &str) -> Result<()> {
+        Ok(self.inner.unlink(name)?)
+    }
+
+    /// Removes what dead processes left behind; returns the names of the arrays that went.
+    fn collect_garbage(&self) -> Result<Vec<String>> {
+        Ok(self.inner.collect_garbage()?)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<sharray.Directory {:?}>", self.inner.path())
+    }
+
+    fn __fspath__(&self) -> PathBuf {
+        self.inner.path().to_owned()
+    }
+}
+
+/// A `pathlib.Path`.
+fn path_to_python(py: Python<'_>, path: &std::path::Path) -> PyResult<Py<PyAny>> {
+    Ok(py.import("pathlib")?.getattr("Path")?.call1((path.as_os_str(),))?.unbind())
+}
+
+/// Every array of a place, in the order of their names.
+///
+/// Parameters
+/// ----------
+/// dir : path-like or Directory, optional
+///     The place. Default: ``$SHARRAY_DIR``, or else ``/dev/shm/sharray-<uid>``.
+///
+/// Returns
+/// -------
+/// list of Info
+#[pyfunction]
+#[pyo3(signature = (*, dir = None))]
+pub(crate) fn list(dir: Option<&Bound<'_, PyAny>>) -> Result<Vec<Info>> {
+    Ok(place_of(dir)?.list()?.into_iter().map(Info::from).collect())
+}
+
+/// Tells about one array. Attaches nothing, and needs no more than permission to read.
+///
+/// Parameters
+/// ----------
+/// name : str
+///     The array.
+/// dir : path-like or Directory, optional
+///     The place.
+///
+/// Returns
+/// -------
+/// Info
+///
+/// Raises
+/// ------
+/// NotFound
+///     If there is no such array.
+#[pyfunction]
+#[pyo3(signature = (name, *, dir = None))]
+pub(crate) fn inspect(name: &str, dir: Option<&Bound<'_, PyAny>>) -> Result<Info> {
+    Ok(Info::from(place_of(dir)?.inspect(name)?))
+}
+
+/// Takes an array's name away. Those who are attached go on; nobody else can attach.
+///
+/// Parameters
+/// ----------
+/// name : str
+///     The array.
+/// dir : path-like or Directory, optional
+///     The place.
+///
+/// Raises
+/// ------
+/// NotFound
+///     If there is no such array.
+#[pyfunction]
+#[pyo3(signature = (name, *, dir = None))]
+pub(crate) fn unlink(name: &str, dir: Option<&Bound<'_, PyAny>>) -> Result<()> {
+    Ok(place_of(dir)?.unlink(name)?)
+}
+
+/// Removes what dead processes left behind.
+///
+/// Parameters
+/// ----------
+/// dir : path-like or Directory, optional
+///     The place.
+///
+/// Returns
+/// -------
+/// list of str
+///     The names of the arrays that went.
+#[pyfunction]
+#[pyo3(signature = (*, dir = None))]
+pub(crate) fn collect_garbage(dir: Option<&Bound<'_, PyAny>>) -> Result<Vec<String>> {
+    Ok(place_of(dir)?.collect_garbage()?)
+}
+
+/// Who takes part in an array.
+#[pyclass(frozen, module = "sharray")]
+#[derive(Debug)]
+pub(crate) struct Participant {
+    inner: sharray::ParticipantInfo,
+}
+
+#[pymethods]
+impl Participant {
+    /// Its process id, as it sees itself.
+    #[getter]
+    fn pid(&self) -> u32 {
+        self.inner.pid
+    }
+
+    /// Whether it lives. The dead stand here until somebody recovers what they held.
+    #[getter]
+    fn is_alive(&self) -> bool {
+        self.inner.is_alive
+    }
+
+    /// Whether it holds the producer's role.
+    #[getter]
+    fn is_producer(&self) -> bool {
+        self.inner.is_producer
+    }
+
+    /// Whether the producer waits for it.
+    #[getter]
+    fn is_lossless(&self) -> bool {
+        self.inner.is_lossless
+    }
+
+    /// How many frames it looks at, or parts of an array in place it reads.
+    #[getter]
+    fn pins(&self) -> usize {
+        self.inner.pins
+    }
+
+    /// How many leases it has for reading all of an array in place, or waits for.
+    #[getter]
+    fn holds(&self) -> usize {
+        self.inner.holds
+    }
+
+    /// How many blocks it writes.
+    #[getter]
+    fn writes(&self) -> usize {
+        self.inner.writes
+    }
+
+    fn __repr__(&self) -> String {
+        let state = if self.inner.is_alive { "alive" } else { "dead" };
+        format!("<sharray.Participant {} {state}>", self.inner.pid)
+    }
+}
+
+/// An array seen from outside: a snapshot that attaches nothing and disturbs nobody.
+#[pyclass(frozen, module = "sharray")]
+#[derive(Debug)]
+pub(crate) struct Info {
+    inner: sharray::Info,
+}
+
+impl From<sharray::Info> for Info {
+    fn from(inner: sharray::Info) -> Self {
+        Self { inner }
+    }
+}
+
+#[pymethods]
+impl Info {
+    /// Its name.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Its file.
+    #[getter]
+    fn path(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        path_to_python(py, &self.inner.path)
+    }
+
+    /// ``'stream'``, ``'array'`` or ``'cell'``.
+    #[getter]
+    fn kind(&self) -> String {
+        self.inner.kind.to_string()
+    }
+
+    /// Its dtype.
+    #[getter]
+    fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
+        dtype::to_python(py, &self.inner.dtype)
+    }
+
+    /// Its shape; for a stream, the largest that a frame may have.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.inner.shape)
+    }
+
+    /// ``'C'`` or ``'F'``.
+    #[getter]
+    fn order(&self) -> &'static str {
+        letter_of(self.inner.order)
+    }
+
+    /// The length of its file in bytes.
+    #[getter]
+    fn file_len(&self) -> u64 {
+        self.inner.file_len
+    }
+
+    /// How many slots it has.
+    #[getter]
+    fn slots(&self) -> u32 {
+        self.inner.slots
+    }
+
+    /// How many of the newest frames a stream names.
+    #[getter]
+    fn history(&self) -> u32 {
+        self.inner.history
+    }
+
+    /// The newest frame of a stream; what `sequence` of an array or a cell is.
+    #[getter]
+    fn sequence(&self) -> u64 {
+        self.inner.sequence
+    }
+
+    /// How many blocks it has, each with a lock of its own.
+    #[getter]
+    fn blocks(&self) -> u32 {
+        self.inner.blocks
+    }
+
+    /// The blocks whose last write did not come to the end.
+    #[getter]
+    fn poisoned(&self) -> Vec<u32> {
+        self.inner.poisoned.clone()
+    }
+
+    /// When it was created, in seconds since 1970.
+    #[getter]
+    fn created(&self) -> f64 {
+        self.inner.created.duration_since(std::time::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    }
+
+    /// Who takes part.
+    #[getter]
+    fn participants(&self) -> Vec<Participant> {
+        self.inner.participants.iter().map(|inner| Participant { inner: inner.clone() }).collect()
+    }
+
+    /// Whether the stream's last producer closed it.
+    #[getter]
+    fn is_closed(&self) -> bool {
+        self.inner.is_closed
+    }
+
+    /// Whether it was unlinked.
+    #[getter]
+    fn is_retired(&self) -> bool {
+        self.inner.is_retired
+    }
+
+    /// Where its payload starts in the file.
+    #[getter]
+    fn data_offset(&self) -> u64 {
+        self.inner.data_offset
+    }
+
+    /// Where the .npy stream starts that ends the file.
+    #[getter]
+    fn npy_offset(&self) -> u64 {
+        self.inner.npy_offset
+    }
+
+    /// Which incarnation of the name this is: unlinked and created again, an array has another one.
+    #[getter]
+    fn generation<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        generation_to_python(py, self.inner.generation)
+    }
+
+    /// The facts that it was created with.
+    #[getter]
+    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        attributes_to_python(py, &self.inner.attributes)
+    }
+
+    fn __repr__(&self) -> String {
+        let Self { inner } = self;
+        format!("<sharray.Info {:?}: {} {} {:?}>", inner.name, inner.kind, inner.dtype, inner.shape)
+    }
+}

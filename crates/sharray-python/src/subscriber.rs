@@ -1,0 +1,446 @@
+//! The reading side of a stream.
+
+use crate::dtype;
+use crate::error::{Result, closed, exception};
+use crate::frame::{Frame, Stream};
+use crate::options::{attributes_to_python, generation_to_python, is_read_only, letter_of, place_of, wait_of};
+use crate::wait::Patience;
+use numpy::PyArrayDescr;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+use sharray::{AnySubscriber, Directory, Error, Source};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
+
+/// How a subscriber was asked to go through its stream.
+#[derive(Clone, Copy, Debug)]
+struct Wishes {
+    is_lossless: bool,
+    from_oldest: bool,
+    is_read_only: bool,
+}
+
+/// A reader of a stream.
+///
+/// Made by `subscribe`. Iterating over it gives the frames from now on, one after the other, until the producer closes
+/// the stream; ``async for`` does the same. It pickles by name: unpickled, it subscribes anew.
+///
+/// Examples
+/// --------
+/// >>> camera = sharray.publish("camera", (2, 3), "u1", dir=folder)
+/// >>> viewer = sharray.subscribe("camera", dir=folder)
+/// >>> for value in range(3):
+/// ...     _ = camera.publish(np.full((2, 3), value, "u1"))
+/// >>> camera.close()
+/// >>> [int(frame.array.sum()) for frame in viewer]
+/// [0, 6, 12]
+#[pyclass(frozen, weakref, module = "sharray")]
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    place: Directory,
+    wishes: Wishes,
+    generation: [u8; 16],
+    order: &'static str,
+    shape: Vec<usize>,
+    stream: Arc<Stream>,
+    subscriber: Mutex<Option<AnySubscriber>>,
+}
+
+impl Subscriber {
+    fn new(py: Python<'_>, place: Directory, wishes: Wishes, subscriber: AnySubscriber) -> Result<Self> {
+        let dtype = dtype::to_python(py, subscriber.dtype())?.unbind();
+        Ok(Self {
+            place,
+            wishes,
+            generation: subscriber.generation(),
+            order: letter_of(subscriber.order()),
+            shape: subscriber.shape().to_vec(),
+            stream: Arc::new(Stream { name: subscriber.name().to_owned(), dtype }),
+            subscriber: Mutex::new(Some(subscriber)),
+        })
+    }
+
+    fn name(&self) -> &str {
+        &self.stream.name
+    }
+
+    /// Sees that the subscriber is there; in a forked child, subscribes again.
+    fn check_open(&self, py: Python<'_>) -> Result<()> {
+        let mut guard = match self.subscriber.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
+            // Another thread uses it.
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        let Some(subscriber) = guard.as_ref() else { return Err(closed(py, self.name()).into()) };
+        if subscriber.is_inherited() {
+            *guard = Some(attach(py, &self.place, self.name(), self.wishes, Some(self.generation), None)?);
+        }
+        Ok(())
+    }
+
+    /// Does something with the subscriber. With no time to wait, it does not wait for another thread either.
+    fn with<R>(
+        &self,
+        timeout: Option<Duration>,
+        act: impl FnOnce(&mut AnySubscriber) -> sharray::Result<R>,
+    ) -> sharray::Result<R> {
+        let timed_out = || Error::TimedOut { name: self.name().to_owned() };
+        let mut guard = if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            match self.subscriber.try_lock() {
+                Ok(guard) => guard,
+                Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
+                Err(TryLockError::WouldBlock) => return Err(timed_out()),
+            }
+        } else {
+            self.subscriber.lock().unwrap_or_else(PoisonError::into_inner)
+        };
+        // One that was closed meanwhile is found out at the next look.
+        act(guard.as_mut().ok_or_else(timed_out)?)
+    }
+
+    fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Option<Frame>> {
+        let patience = Patience::of(timeout)?;
+        self.check_open(py)?;
+        let received = patience.wait(py, |timeout| {
+            self.with(timeout, |subscriber| match timeout {
+                Some(timeout) => subscriber.recv_timeout(timeout),
+                None => subscriber.recv(),
+            })
+        })?;
+        Ok(received.map(|frame| Frame::new(Arc::clone(&self.stream), frame)))
+    }
+}
+
+/// Subscribes to a stream, or to one incarnation of its name.
+fn attach(
+    py: Python<'_>,
+    place: &Directory,
+    name: &str,
+    wishes: Wishes,
+    generation: Option<[u8; 16]>,
+    wait: Option<Duration>,
+) -> Result<AnySubscriber> {
+    let mut builder = AnySubscriber::builder().directory(place);
+    if wishes.is_lossless {
+        builder = builder.lossless();
+    }
+    if wishes.from_oldest {
+        builder = builder.from_oldest();
+    }
+    if wishes.is_read_only {
+        builder = builder.read_only();
+    }
+    let attempt = |wait: Option<Duration>| {
+        let builder = wait.map_or_else(|| builder.clone(), |wait| builder.clone().wait(wait));
+        builder.attach(name)
+    };
+    let subscriber = match wait {
+        None => attempt(None)?,
+        Some(wait) => Patience::of(Some(wait.as_secs_f64()))?.wait(py, attempt)?,
+    };
+    if generation.is_none_or(|generation| subscriber.generation() == generation) {
+        return Ok(subscriber);
+    }
+    Err(exception(py, "Replaced", &format!("stream {name:?} was unlinked, and another one has its name")).into())
+}
+
+#[pymethods]
+impl Subscriber {
+    /// The newest frame, whatever was received before. Does not wait.
+    ///
+    /// Returns
+    /// -------
+    /// Frame or None
+    ///     ``None`` if nothing was published yet.
+    ///
+    /// Raises
+    /// ------
+    /// TooManyPins
+    ///     If this subscriber's frames are held too many at a time: eight.
+    fn latest(&self, py: Python<'_>) -> Result<Option<Frame>> {
+        self.check_open(py)?;
+        let newest = self.with(Some(Duration::ZERO), |subscriber| subscriber.latest());
+        let newest = match newest {
+            // Another thread waits with it.
+            Err(Error::TimedOut { .. }) => py.detach(|| self.with(None, |subscriber| subscriber.latest())),
+            done => done,
+        };
+        Ok(newest?.map(|frame| Frame::new(Arc::clone(&self.stream), frame)))
+    }
+
+    /// The next frame; waits for it.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     How many seconds to wait. ``None``: without limit; 0: not at all.
+    ///
+    /// Returns
+    /// -------
+    /// Frame or None
+    ///     ``None`` if the producer closed the stream.
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut
+    ///     If none came in time.
+    /// ProducerDied
+    ///     If the producer ended without closing the stream. Said once; waiting again waits for a successor.
+    /// Lagged
+    ///     If a lossless subscriber was evicted and lost frames.
+    /// Retired
+    ///     If the stream was unlinked.
+    #[pyo3(signature = (timeout = None))]
+    fn recv(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Option<Frame>> {
+        self.receive(py, timeout)
+    }
+
+    /// The frames from now on, one after the other, until the producer closes the stream.
+    ///
+    /// Parameters
+    /// ----------
+    /// timeout : float, optional
+    ///     How many seconds to wait for each. After `TimedOut` the iterator may be asked again.
+    ///
+    /// Returns
+    /// -------
+    /// iterator of Frame
+    #[pyo3(signature = (timeout = None))]
+    fn frames<'py>(slf: &Bound<'py, Self>, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyAny>> {
+        Patience::of(timeout)?;
+        let options = PyDict::new(py);
+        options.set_item("timeout", timeout)?;
+        let recv = py.import("functools")?.getattr("partial")?.call((slf.getattr("recv")?,), Some(&options))?;
+        Ok(py.import("builtins")?.getattr("iter")?.call1((recv, py.None()))?)
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> Result<Option<Frame>> {
+        self.receive(py, None)
+    }
+
+    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __anext__<'py>(slf: &Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("sharray._aio")?.getattr("next_frame")?.call1((slf,))
+    }
+
+    /// Detaches. Frames that were received stay valid.
+    fn close(&self, py: Python<'_>) {
+        let subscriber = py.detach(|| self.subscriber.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(subscriber);
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) {
+        self.close(py);
+    }
+
+    /// Its name.
+    #[getter]
+    #[pyo3(name = "name")]
+    fn its_name(&self) -> &str {
+        self.name()
+    }
+
+    /// The items' dtype.
+    #[getter]
+    fn dtype<'py>(&self, py: Python<'py>) -> Bound<'py, PyArrayDescr> {
+        self.stream.dtype.bind(py).clone()
+    }
+
+    /// The declared shape: the largest that a frame may have.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.shape)
+    }
+
+    /// ``'C'`` or ``'F'``.
+    #[getter]
+    fn order(&self) -> &'static str {
+        self.order
+    }
+
+    /// The newest frame's sequence; 0 before the first.
+    #[getter]
+    fn sequence(&self, py: Python<'_>) -> Result<u64> {
+        self.check_open(py)?;
+        Ok(py.detach(|| self.with(None, |subscriber| Ok(subscriber.sequence())))?)
+    }
+
+    /// The facts that the stream was created with.
+    #[getter]
+    fn attributes<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.check_open(py)?;
+        let attributes = py.detach(|| self.with(None, |subscriber| Ok(subscriber.attributes().clone())))?;
+        Ok(attributes_to_python(py, &attributes)?)
+    }
+
+    /// Whether frames are copied instead of pinned, because the file may only be read.
+    #[getter]
+    fn is_read_only(&self, py: Python<'_>) -> Result<bool> {
+        self.check_open(py)?;
+        Ok(py.detach(|| self.with(None, |subscriber| Ok(subscriber.is_read_only())))?)
+    }
+
+    /// Whether the stream was unlinked.
+    #[getter]
+    fn is_retired(&self, py: Python<'_>) -> Result<bool> {
+        self.check_open(py)?;
+        Ok(py.detach(|| self.with(None, |subscriber| Ok(subscriber.is_retired())))?)
+    }
+
+    /// Whether this subscriber was closed.
+    #[getter]
+    fn is_closed(&self) -> bool {
+        self.subscriber.try_lock().is_ok_and(|guard| guard.is_none())
+    }
+
+    /// Which incarnation of the name this is.
+    #[getter]
+    fn generation<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        generation_to_python(py, self.generation)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let restore = py.import("sharray._sharray")?.getattr("_subscribe_again")?;
+        let Wishes { is_lossless, from_oldest, is_read_only } = self.wishes;
+        let generation = PyBytes::new(py, &self.generation);
+        let (path, trusts) = (self.place.path().as_os_str(), self.place.trusts_others());
+        let told = (path, trusts, self.name(), (is_lossless, from_oldest, is_read_only), generation);
+        (restore, told).into_pyobject(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let (dtype, shape) = (self.stream.dtype.bind(py).call_method0("__str__")?, self.shape(py)?.repr()?);
+        let state = if self.is_closed() { ", closed" } else { "" };
+        Ok(format!("<sharray.Subscriber of {:?}: {dtype} {shape}{state}>", self.name()))
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+    }
+}
+
+/// Subscribes to a stream.
+///
+/// Parameters
+/// ----------
+/// name : str
+///     The stream.
+/// wait : float, optional
+///     How many seconds to wait until it exists.
+/// lossless : bool, optional
+///     Whether to lose nothing: the publisher waits for this subscriber, or does what its `backpressure` says.
+/// from_oldest : bool, optional
+///     Whether to start with the oldest frame that is still there, not with the next one.
+/// mode : {'r+', 'r'}, optional
+///     ``'r'``: take no part, write nothing into the file, and copy frames instead of pinning them.
+/// dir : path-like or Directory, optional
+///     The place. Default: ``$SHARRAY_DIR``, or else ``/dev/shm/sharray-<uid>``.
+///
+/// Returns
+/// -------
+/// Subscriber
+///
+/// Raises
+/// ------
+/// NotFound
+///     If there is no such stream.
+/// Mismatch
+///     If the name is that of an array or a cell.
+/// TimedOut
+///     If it did not appear in time.
+#[pyfunction]
+#[pyo3(signature = (name, *, wait = None, lossless = false, from_oldest = false, mode = "r+", dir = None))]
+pub(crate) fn subscribe(
+    py: Python<'_>,
+    name: &str,
+    wait: Option<f64>,
+    lossless: bool,
+    from_oldest: bool,
+    mode: &str,
+    dir: Option<&Bound<'_, PyAny>>,
+) -> Result<Subscriber> {
+    let place = place_of(dir)?;
+    let wishes = Wishes { is_lossless: lossless, from_oldest, is_read_only: is_read_only(mode)? };
+    let subscriber = attach(py, &place, name, wishes, None, wait_of(wait)?)?;
+    Subscriber::new(py, place, wishes, subscriber)
+}
+
+/// Unpickles a subscriber.
+#[pyfunction]
+#[pyo3(name = "_subscribe_again")]
+pub(crate) fn subscribe_again(
+    py: Python<'_>,
+    path: std::path::PathBuf,
+    trusts_others: bool,
+    name: &str,
+    wishes: (bool, bool, bool),
+    generation: [u8; 16],
+) -> Result<Subscriber> {
+    let place = if trusts_others { Directory::open_trusting_others(path)? } else { Directory::open(path)? };
+    let (is_lossless, from_oldest, is_read_only) = wishes;
+    let wishes = Wishes { is_lossless, from_oldest, is_read_only };
+    let subscriber = attach(py, &place, name, wishes, Some(generation), None)?;
+    Subscriber::new(py, place, wishes, subscriber)
+}
+
+/// Waits until at least one of several subscribers has news: a frame, the end of its stream, a producer's death.
+///
+/// Parameters
+/// ----------
+/// subscribers : sequence of Subscriber
+///     Up to 128 of them.
+/// timeout : float, optional
+///     How many seconds to wait. ``None``: without limit; 0: not at all.
+///
+/// Returns
+/// -------
+/// list of Subscriber
+///     Those whose `recv` would return at once.
+///
+/// Raises
+/// ------
+/// TimedOut
+///     If nothing came in time.
+#[pyfunction]
+#[pyo3(signature = (subscribers, timeout = None))]
+pub(crate) fn wait_any<'py>(
+    py: Python<'py>,
+    subscribers: Vec<Bound<'py, Subscriber>>,
+    timeout: Option<f64>,
+) -> Result<Vec<Bound<'py, Subscriber>>> {
+    for subscriber in &subscribers {
+        subscriber.get().check_open(py)?;
+    }
+    let all: Vec<&Subscriber> = subscribers.iter().map(Bound::get).collect();
+    let ready = Patience::of(timeout)?.wait(py, |timeout| {
+        // Each is locked only while it is waited for, in the order given: the same one twice would wait for itself.
+        let mut guards = Vec::with_capacity(all.len());
+        for subscriber in &all {
+            match subscriber.subscriber.try_lock() {
+                Ok(guard) => guards.push(guard),
+                Err(_) => return Err(Error::TimedOut { name: subscriber.name().to_owned() }),
+            }
+        }
+        let sources: Vec<&dyn Source> =
+            guards.iter().filter_map(|guard| guard.as_ref().map(|it| it as &dyn Source)).collect();
+        sharray::wait_any(&sources, timeout)
+    })?;
+    Ok(ready.into_iter().filter_map(|at| subscribers.get(at).cloned()).collect())
+}

@@ -1,0 +1,132 @@
+//! NumPy arrays over shared bytes: the only file of this crate that has pointers in its hands.
+
+#![allow(unsafe_code, reason = "NumPy's C interface")]
+
+use numpy::npyffi::{self, NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, PyArrayObject};
+use numpy::{PyArrayDescr, PyUntypedArray};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use std::ffi::c_int;
+
+/// Bytes that are mapped, and how their items stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed<'a> {
+    pub(crate) base: *mut u8,
+    pub(crate) shape: &'a [usize],
+    pub(crate) strides: &'a [usize],
+    pub(crate) is_writeable: bool,
+}
+
+/// A plain ndarray over mapped bytes. It keeps `owner` alive.
+///
+/// # Safety
+/// `placed` describes items of `dtype` inside memory that is mapped as long as `owner` lives. If it is writeable, nobody
+/// but the array and the views made from it accesses the memory until the array's flag is cleared by [`freeze`].
+/// Otherwise the memory may change under the array's eyes: NumPy reads it as it would another thread's.
+pub(crate) unsafe fn array<'py>(
+    py: Python<'py>,
+    dtype: &Bound<'py, PyArrayDescr>,
+    placed: Placed<'_>,
+    owner: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let ndim = placed.shape.len() as c_int;
+    let flags = if placed.is_writeable { NPY_ARRAY_WRITEABLE } else { 0 };
+    // SAFETY: NumPy is imported once any of its types is asked for.
+    let class = unsafe { npyffi::get_type_object(py, NpyTypes::PyArray_Type) };
+    let descr = dtype.clone().into_ptr().cast();
+    let (dims, strides) = (placed.shape.as_ptr().cast_mut().cast(), placed.strides.as_ptr().cast_mut().cast());
+    // SAFETY: the dtype is a new reference, which this takes; NumPy copies shape and strides, and `usize` has the size of
+    // `npy_intp`. The caller vouches for the memory.
+    let made = unsafe {
+        PY_ARRAY_API.PyArray_NewFromDescr(
+            py,
+            class,
+            descr,
+            ndim,
+            dims,
+            strides,
+            placed.base.cast(),
+            flags,
+            std::ptr::null_mut(),
+        )
+    };
+    // SAFETY: it is a new reference, or null with an exception set.
+    let made = unsafe { Bound::from_owned_ptr_or_err(py, made) }?;
+    // SAFETY: it is an array of ours without a base; the owner is a new reference, which this takes.
+    let done = unsafe { PY_ARRAY_API.PyArray_SetBaseObject(py, made.as_ptr().cast(), owner.into_ptr()) };
+    if done < 0 {
+        return Err(PyErr::fetch(py));
+    }
+    Ok(made.cast_into::<PyUntypedArray>()?)
+}
+
+/// A view of all of `root`, as `root[...]` makes it: views that are made from it have `root` for their base, too.
+pub(crate) fn view_of<'py>(root: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let py = root.py();
+    let array: *mut PyArrayObject = root.as_ptr().cast();
+    // SAFETY: `root` is an array and alive.
+    let fields = unsafe { &(*array).fields };
+    let descr: *mut ffi::PyObject = fields.descr.cast();
+    // SAFETY: an array has a dtype; this borrows it, and the new reference is taken below.
+    let descr = unsafe { Bound::from_borrowed_ptr(py, descr) };
+    // SAFETY: NumPy is imported once any of its types is asked for.
+    let class = unsafe { npyffi::get_type_object(py, NpyTypes::PyArray_Type) };
+    // SAFETY: the new array has the memory of `root`, which it keeps alive below; NumPy copies shape and strides.
+    let made = unsafe {
+        PY_ARRAY_API.PyArray_NewFromDescr(
+            py,
+            class,
+            descr.into_ptr().cast(),
+            fields.nd,
+            fields.dimensions,
+            fields.strides,
+            fields.data.cast(),
+            fields.flags & NPY_ARRAY_WRITEABLE,
+            std::ptr::null_mut(),
+        )
+    };
+    // SAFETY: it is a new reference, or null with an exception set.
+    let made = unsafe { Bound::from_owned_ptr_or_err(py, made) }?;
+    // SAFETY: it is an array of ours without a base; the reference to `root` is new, and this takes it.
+    let done = unsafe { PY_ARRAY_API.PyArray_SetBaseObject(py, made.as_ptr().cast(), root.clone().into_ptr().cast()) };
+    if done < 0 {
+        return Err(PyErr::fetch(py));
+    }
+    Ok(made.cast_into::<PyUntypedArray>()?)
+}
+
+/// Makes an array read-only. Nobody can undo that unless its base is writeable.
+pub(crate) fn freeze(array: &Bound<'_, PyUntypedArray>) {
+    let array: *mut PyArrayObject = array.as_ptr().cast();
+    // SAFETY: it is an array and alive, and this thread has the interpreter.
+    unsafe { (*array).fields.flags &= !NPY_ARRAY_WRITEABLE };
+}
+
+/// How many references there are to an object beside the one that is looked through.
+pub(crate) fn other_references(object: &Bound<'_, PyAny>) -> usize {
+    // SAFETY: the object is alive.
+    let count = unsafe { ffi::Py_REFCNT(object.as_ptr()) };
+    (count - 1).max(0) as usize
+}
+
+/// The bytes of a new array that nobody else has seen yet, to fill.
+///
+/// # Safety
+/// The array has just been made, owns its memory without gaps, and nothing else refers to it as long as this is borrowed.
+pub(crate) unsafe fn bytes_of_new<'a>(array: &'a mut Bound<'_, PyUntypedArray>, len: usize) -> &'a mut [u8] {
+    let object: *mut PyArrayObject = array.as_ptr().cast();
+    // SAFETY: it is an array and alive.
+    let data = unsafe { (*object).fields.data };
+    // SAFETY: the caller vouches for it.
+    unsafe { std::slice::from_raw_parts_mut(data.cast(), len) }
+}
+
+/// Lends an object's buffer, as its own `__buffer__` would.
+///
+/// # Safety
+/// `view` is what the interpreter gave to `__getbuffer__`.
+pub(crate) unsafe fn lend_buffer(of: &Bound<'_, PyAny>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+    // SAFETY: the caller vouches for `view`; the object is alive, and the buffer keeps it so.
+    let done = unsafe { ffi::PyObject_GetBuffer(of.as_ptr(), view, flags) };
+    if done < 0 { Err(PyErr::fetch(of.py())) } else { Ok(()) }
+}
