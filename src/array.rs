@@ -28,8 +28,8 @@ use std::time::Duration;
 /// let in before newcomers.
 ///
 /// An array may be divided along its first axis into [blocks](ArrayBuilder::blocks), each with a lock of its own. A thread takes
-/// the blocks of one array in rising order. It may read again what it reads already; whatever else would be waiting for itself is
-/// [`Error::WouldDeadlock`].
+/// the blocks of one array in rising order. It may read again what it reads already: that adds a guard to the lease it has,
+/// and each of them keeps all that was leased. Whatever else would be waiting for itself is [`Error::WouldDeadlock`].
 ///
 /// On a file that it may only read, a handle reads consistent copies, and writes nothing at all.
 ///

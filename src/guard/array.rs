@@ -187,7 +187,7 @@ impl<'a> AnyWriteGuard<'a> {
 /// Lends an array of `T`, or some of its blocks, to be read. It dereferences to [`ndarray::ArrayRef`].
 ///
 /// It stays on its thread. Dropping it lets writers in; leaking it (`mem::forget`) keeps them out until the handle is
-/// dropped.
+/// dropped, or, if it was added to a lease that the thread had through another handle, until the process ends.
 ///
 /// ```compile_fail,E0277
 /// # fn field() -> sharray::SharedArray<f64> { unimplemented!() }

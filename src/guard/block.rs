@@ -32,8 +32,8 @@ impl<'a> Hold<'a> {
         attachment.enter()?;
         let me = attachment.writer()?;
         match held::ask(attachment, span, true) {
-            Answer::Nested(attach, place) => {
-                if let Some(hold) = Self::nest(attachment, span, attach, place) {
+            Answer::Nested(attach, span, place) => {
+                if let Some(hold) = Self::nest(attachment, attach, span, place) {
                     return hold;
                 }
             }
@@ -51,8 +51,11 @@ impl<'a> Hold<'a> {
     }
 
     /// Adds to the lease that this thread has through the attach of this number; `None` if that is gone.
+    ///
+    /// What is announced stays announced until the last of them ends, so each is a lease on all of `span`: writers of any
+    /// of its blocks wait for it, and this thread must not wait for them.
     #[cold]
-    fn nest(attachment: &'a Attachment, span: Span, attach: u64, place: Place) -> Option<Result<Self>> {
+    fn nest(attachment: &'a Attachment, attach: u64, span: Span, place: Place) -> Option<Result<Self>> {
         let other = if attach == attachment.number() { None } else { Some(Attachment::find(attach)?) };
         let owner = other.as_deref().unwrap_or(attachment);
         let nested = owner.local().nest(owner.segment(), owner.participant()?, place);
