@@ -6,9 +6,7 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::expect::{check_alignment, check_dtype, check_form, check_item, check_kind};
-
 use crate::kind::Kind;
-use crate::layout::MAX_BLOCKS;
 use crate::options::{Options, attach_or_create};
 use crate::segment::{Form, Spec};
 use ndarray::{ArrayRef, Dimension, IntoDimension};
@@ -88,9 +86,9 @@ impl<A> ArrayBuilder<A> {
     fn create_any(&self, name: &str, form: Form, fill: impl FnOnce(&AnyArray) -> Result<()>) -> Result<AnyArray> {
         check_dtype(&form.dtype)?;
         self.options.check(name)?;
-        let rows = form.shape.first().map_or(1, |rows| (*rows).max(1)).min(MAX_BLOCKS as usize);
-        if !(1..=rows).contains(&self.blocks) {
-            let reason = format!("it has {} blocks, expected 1 to {rows} for shape {:?}", self.blocks, form.shape);
+        let most = form.most_blocks() as usize;
+        if !(1..=most).contains(&self.blocks) {
+            let reason = format!("it has {} blocks, expected 1 to {most} for shape {:?}", self.blocks, form.shape);
             return Err(Error::invalid(name, reason));
         }
         let spec = Spec {
