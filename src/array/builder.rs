@@ -72,7 +72,7 @@ impl<A> ArrayBuilder<A> {
         self
     }
 
-    /// Waits at most so long until the array exists. For attaching.
+    /// Waits at most so long until the array exists. For `attach`; what is not there, `open` creates at once.
     #[must_use]
     pub fn wait(mut self, patience: Duration) -> Self {
         self.wait = Some(patience);
@@ -109,8 +109,13 @@ impl<A> ArrayBuilder<A> {
         })
     }
 
-    fn attach_any(&self, name: &str, check: impl FnOnce(&Form) -> Result<()>) -> Result<AnyArray> {
-        let attachment = self.options.place()?.attach_within(name, self.access, self.wait)?;
+    fn attach_any(
+        &self,
+        name: &str,
+        wait: Option<Duration>,
+        check: impl FnOnce(&Form) -> Result<()>,
+    ) -> Result<AnyArray> {
+        let attachment = self.options.place()?.attach_within(name, self.access, wait)?;
         check_kind(name, attachment.segment().form(), Kind::InPlace)?;
         check(attachment.segment().form())?;
         Ok(AnyArray::new(attachment))
@@ -120,7 +125,7 @@ impl<A> ArrayBuilder<A> {
         let form = self.form(dtype.clone(), shape);
         attach_or_create(
             name,
-            || self.attach_any(name, |found| check_form(name, found, &form)),
+            || self.attach_any(name, None, |found| check_form(name, found, &form)),
             || self.create_any(name, form.clone(), |_| Ok(())),
         )
     }
@@ -158,7 +163,7 @@ impl<T: Element, D: Dimension> ArrayBuilder<SharedArray<T, D>> {
     /// As for [`SharedArray::attach`]; [`Error::TimedOut`] if it did not appear in time; [`Error::NeedsRecovery`] for a
     /// read-only handle to a file that nobody used since the machine started.
     pub fn attach(&self, name: &str) -> Result<SharedArray<T, D>> {
-        SharedArray::new(self.attach_any(name, |form| check_item::<T, D>(name, form, Kind::InPlace))?)
+        SharedArray::new(self.attach_any(name, self.wait, |form| check_item::<T, D>(name, form, Kind::InPlace))?)
     }
 
     /// Attaches to the array or creates it.
@@ -185,7 +190,7 @@ impl ArrayBuilder<AnyArray> {
     /// # Errors
     /// As for [`SharedArray::attach`].
     pub fn attach(&self, name: &str) -> Result<AnyArray> {
-        self.attach_any(name, |_| Ok(()))
+        self.attach_any(name, self.wait, |_| Ok(()))
     }
 
     /// Attaches to the array or creates it.
