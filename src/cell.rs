@@ -119,7 +119,8 @@ impl<T: Element> SharedCell<T> {
     /// Takes the writer's role for one store; waits for it at most `timeout`.
     ///
     /// # Errors
-    /// [`TimedOut`](crate::Error::TimedOut); and those of [`store`](Self::store).
+    /// [`TimedOut`](crate::Error::TimedOut), or [`Locked`](crate::Error::Locked) if `timeout` is zero; and those of
+    /// [`store`](Self::store).
     pub fn store_timeout(&self, value: T, timeout: Duration) -> Result<()> {
         self.any.store_timeout(bytemuck::bytes_of(&value), timeout)
     }

@@ -229,7 +229,7 @@ impl AnyArray {
     /// The same; waits at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and as [`read_into`](Self::read_into).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and as [`read_into`](Self::read_into).
     pub fn read_into_timeout(&self, target: &mut [u8], timeout: Duration) -> Result<()> {
         self.read_bytes_until(target, deadline_ns(Some(timeout)))
     }
