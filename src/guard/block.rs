@@ -155,8 +155,11 @@ impl<'a> Writing<'a> {
         lock::poisoned(self.attachment.segment(), self.span).is_ok_and(|block| block.is_some())
     }
 
+    /// In a forked child it does nothing: the lease is its parent's.
     pub(crate) fn clear_poison(&mut self) {
-        lock::clear_poison(self.attachment.segment(), self.span);
+        if !self.attachment.segment().is_inherited() {
+            lock::clear_poison(self.attachment.segment(), self.span);
+        }
     }
 }
 
