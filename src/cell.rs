@@ -87,7 +87,8 @@ impl<T: Element> SharedCell<T> {
 
     /// The newest value that was stored.
     ///
-    /// It never waits: it copies once more only if the writer stored twice in the time of a copy. Works in a forked child too.
+    /// It never waits for a writer: it copies once more only if one stored a value in the time of the copy. Works in a forked
+    /// child too.
     ///
     /// # Ordering
     /// What its writer did before storing it is visible.
