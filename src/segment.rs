@@ -178,7 +178,7 @@ impl Segment {
         let (identity, form, attributes) = read_header(name, file)?;
         // Checked against the file's own length, which fits.
         let mapping = Mapping::new(file, identity.file_len as usize, writable).map_err(io("map"))?;
-        let locks = LockFile::open(|| file::reopen(file, writable)).map_err(io("open a second time"))?;
+        let locks = LockFile::open(|| file::reopen(file, writable)).map_err(io("open a second description of"))?;
         let epoch = Epoch::current().map_err(io("watch for forks of the process that uses"))?;
         let size_bytes = form.size_bytes()? as u64;
         let (recovering, own) = (Mutex::new(()), OnceLock::new());
