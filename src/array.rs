@@ -28,8 +28,8 @@ use std::time::Duration;
 /// let in before newcomers.
 ///
 /// An array may be divided along its first axis into [blocks](ArrayBuilder::blocks), each with a lock of its own. A thread takes
-/// the blocks of one array in rising order. It may read again what it reads already; whatever else would be waiting for itself is
-/// [`Error::WouldDeadlock`].
+/// the blocks of one array in rising order. It may read again what it reads already: that adds a guard to the lease it has,
+/// and each of them keeps all that was leased. Whatever else would be waiting for itself is [`Error::WouldDeadlock`].
 ///
 /// On a file that it may only read, a handle reads consistent copies, and writes nothing at all.
 ///
@@ -129,7 +129,7 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     /// Leases the whole array for reading; waits at most `timeout`, on the monotonic clock.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and those of [`read`](Self::read).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and those of [`read`](Self::read).
     pub fn read_timeout(&self, timeout: Duration) -> Result<ReadGuard<'_, T, D>> {
         self.read_until(self.whole(), deadline_ns(Some(timeout)))
     }
@@ -160,7 +160,7 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     /// Leases the whole array for writing; waits at most `timeout`, on the monotonic clock.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and those of [`write`](Self::write).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and those of [`write`](Self::write).
     pub fn write_timeout(&self, timeout: Duration) -> Result<WriteGuard<'_, T, D>> {
         self.write_until(self.whole(), deadline_ns(Some(timeout)))
     }
@@ -184,7 +184,7 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     /// Leases one block for reading; waits at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and those of [`read_blocks`](Self::read_blocks).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and those of [`read_blocks`](Self::read_blocks).
     pub fn read_block_timeout(&self, block: usize, timeout: Duration) -> Result<ReadGuard<'_, T, D>> {
         self.read_until(self.part(block..block.saturating_add(1))?, deadline_ns(Some(timeout)))
     }
@@ -193,8 +193,8 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no such blocks; [`Error::TooManyPins`] if the threads of this process hold
-    /// eight other parts through this handle; [`Error::WouldDeadlock`] if this thread holds one of them for writing, or
-    /// a later one; and those of [`read`](Self::read).
+    /// eight other parts through this handle; [`Error::WouldDeadlock`] if this thread holds one of them for writing, some
+    /// of them but not all, or a later one; and those of [`read`](Self::read).
     pub fn read_blocks(&self, blocks: Range<usize>) -> Result<ReadGuard<'_, T, D>> {
         self.read_until(self.part(blocks)?, u64::MAX)
     }
@@ -218,7 +218,7 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     /// Leases one block for writing; waits at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and those of [`write_blocks`](Self::write_blocks).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and those of [`write_blocks`](Self::write_blocks).
     pub fn write_block_timeout(&self, block: usize, timeout: Duration) -> Result<WriteGuard<'_, T, D>> {
         self.write_until(self.part(block..block.saturating_add(1))?, deadline_ns(Some(timeout)))
     }
@@ -254,7 +254,7 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     /// Copies the array; waits at most `timeout` until it can.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and those of [`snapshot`](Self::snapshot).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and those of [`snapshot`](Self::snapshot).
     pub fn snapshot_timeout(&self, timeout: Duration) -> Result<Array<T, D>> {
         self.snapshot_until(deadline_ns(Some(timeout)))
     }
@@ -272,7 +272,7 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     /// The same; does not wait.
     ///
     /// # Errors
-    /// [`Error::Locked`] if somebody writes the array; and those of [`read_into`](Self::read_into).
+    /// [`Error::Locked`] if somebody writes the array; and those of [`read_into`](Self::read_into), but for `WouldDeadlock`.
     pub fn try_read_into(&self, target: &mut ArrayRef<T, D>) -> Result<()> {
         self.read_into_until(target, 0)
     }
@@ -280,7 +280,7 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     /// The same; waits at most `timeout` until it can.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and those of [`read_into`](Self::read_into).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and those of [`read_into`](Self::read_into).
     pub fn read_into_timeout(&self, target: &mut ArrayRef<T, D>, timeout: Duration) -> Result<()> {
         self.read_into_until(target, deadline_ns(Some(timeout)))
     }

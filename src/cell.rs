@@ -87,7 +87,8 @@ impl<T: Element> SharedCell<T> {
 
     /// The newest value that was stored.
     ///
-    /// It never waits: it copies once more only if the writer stored twice in the time of a copy. Works in a forked child too.
+    /// It never waits for a writer: it copies once more only if one stored a value in the time of the copy. Works in a forked
+    /// child too.
     ///
     /// # Ordering
     /// What its writer did before storing it is visible.
@@ -119,7 +120,8 @@ impl<T: Element> SharedCell<T> {
     /// Takes the writer's role for one store; waits for it at most `timeout`.
     ///
     /// # Errors
-    /// [`TimedOut`](crate::Error::TimedOut); and those of [`store`](Self::store).
+    /// [`TimedOut`](crate::Error::TimedOut), or [`Locked`](crate::Error::Locked) if `timeout` is zero; and those of
+    /// [`store`](Self::store).
     pub fn store_timeout(&self, value: T, timeout: Duration) -> Result<()> {
         self.any.store_timeout(bytemuck::bytes_of(&value), timeout)
     }

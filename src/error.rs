@@ -8,8 +8,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed: which array, what was found, what was expected.
 ///
-/// Every message is one line in lower case that names the array or the path it is about. New kinds may be added, so a
-/// `match` needs a wildcard arm.
+/// Every message is one line in lower case that names the array or the path it is about, or, where it is about none, the
+/// shape, the dtype or the text that was given. New kinds may be added, so a `match` needs a wildcard arm.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -200,7 +200,7 @@ pub enum Error {
     /// This handle holds as many frames, or parts of an array, as one handle can.
     #[error("a handle of array {name:?} holds {limit} leases already: drop one, or attach another handle")]
     TooManyPins {
-        /// The stream.
+        /// The array.
         name: String,
         /// How many it can hold.
         limit: u32,
@@ -235,7 +235,7 @@ pub enum Error {
     WouldDeadlock {
         /// The array.
         name: String,
-        /// What this process holds.
+        /// What is held already.
         reason: &'static str,
     },
     /// The handle was inherited over fork: the parent's leases are not the child's.

@@ -30,8 +30,8 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) enum Answer {
     Nothing,
-    /// It holds a lease on all of it already: of the attach with this number, at this place.
-    Nested(u64, Place),
+    /// It holds a lease on all of it already: of the attach with this number, on these blocks, at this place.
+    Nested(u64, Span, Place),
     /// It would wait for itself, or others and it for each other.
     Deadlock(&'static str),
 }
@@ -53,10 +53,11 @@ fn ask_those_held(attachment: &Attachment, span: Span, reads: bool) -> Answer {
         let is_stale = |it: &Held| it.attach != attachment.number() && Attachment::find(it.attach).is_none();
         held.retain(|it| !it.has_ended() && (it.file != file || !is_stale(it)));
         let mut same = held.iter().filter(|it| it.file == file);
-        let nested =
-            same.clone().find_map(|it| it.place.filter(|_| it.span.covers(span)).map(|place| (it.attach, place)));
+        let nested = same
+            .clone()
+            .find_map(|it| it.place.filter(|_| it.span.covers(span)).map(|place| (it.attach, it.span, place)));
         match nested {
-            Some((attach, place)) if reads => Answer::Nested(attach, place),
+            Some((attach, span, place)) if reads => Answer::Nested(attach, span, place),
             _ if same.any(|it| span.first < it.span.blocks().end) => {
                 Answer::Deadlock("this thread holds it, or a later block of it, already")
             }

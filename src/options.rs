@@ -104,7 +104,7 @@ macro_rules! common_options {
 /// Those that only builders of arrays have.
 macro_rules! array_options {
     ($what:literal) => {
-        #[doc = concat!("How the items stand in memory. Default: [`Order::C`](crate::Order::C). For a new ", $what, "; one that is there must have it.")]
+        #[doc = concat!("How the items stand in memory. Default: [`Order::C`](crate::Order::C). For a new ", $what, "; `open` refuses one that is there and has another.")]
         #[must_use]
         pub fn order(mut self, order: crate::Order) -> Self {
             self.options.order = order;

@@ -62,6 +62,17 @@ impl Form {
     pub(crate) fn size_bytes(&self) -> Result<usize> {
         shape::checked_size_bytes(&self.shape, self.dtype.itemsize())
     }
+
+    /// How many blocks it can have. An array in place has a row in each, or one block, so that no two have an item in
+    /// common.
+    pub(crate) fn most_blocks(&self) -> u32 {
+        let rows = self.shape.first().map_or(1, |rows| (*rows).max(1)).min(layout::MAX_BLOCKS as usize) as u32;
+        match self.kind {
+            Kind::InPlace => rows,
+            Kind::Cell => 1,
+            Kind::Stream | Kind::Growable | Kind::Team => layout::MAX_BLOCKS,
+        }
+    }
 }
 
 /// A file that is to be made.
@@ -167,7 +178,7 @@ impl Segment {
         let (identity, form, attributes) = read_header(name, file)?;
         // Checked against the file's own length, which fits.
         let mapping = Mapping::new(file, identity.file_len as usize, writable).map_err(io("map"))?;
-        let locks = LockFile::open(|| file::reopen(file, writable)).map_err(io("open a second time"))?;
+        let locks = LockFile::open(|| file::reopen(file, writable)).map_err(io("open a second description of"))?;
         let epoch = Epoch::current().map_err(io("watch for forks of the process that uses"))?;
         let size_bytes = form.size_bytes()? as u64;
         let (recovering, own) = (Mutex::new(()), OnceLock::new());

@@ -292,6 +292,19 @@ fn a_mismatch_names_what_was_found_and_what_was_expected() -> Outcome {
     Ok(())
 }
 
+/// What opens a name creates what is not there, however long an attach would have waited for it.
+#[test]
+fn who_opens_a_name_does_not_wait_for_it() -> Outcome {
+    let place = Place::new()?;
+    let builder = arrays::<f64, Ix1>(&place).wait(Duration::MAX);
+    assert_eq!(builder.open("field", [3])?.read()?.len(), 3);
+    assert_eq!(builder.attach("field")?.name(), "field");
+    assert_eq!(any(&place).wait(Duration::MAX).open("any", &DType::F64, &[3])?.shape(), [3]);
+    let cells = SharedCell::<f64>::builder().directory(&place).wait(Duration::MAX);
+    assert_eq!((cells.open("cell", 1.5)?.load(), cells.attach("cell")?.load()), (1.5, 1.5));
+    Ok(())
+}
+
 /// An order is nothing that an array of one dimension, or none, could differ in.
 #[test]
 fn one_dimension_has_no_order() -> Outcome {

@@ -327,3 +327,17 @@ fn eight_parts_are_read_through_one_handle() -> Outcome {
     assert_eq!(place.inspect("a")?.participants.iter().map(|one| one.pins + one.holds).sum::<usize>(), 0);
     Ok(())
 }
+
+/// The eighth part is one part for all threads that read it: none of them is refused because another is just leaving it.
+#[test]
+fn the_eighth_part_is_shared_by_threads() -> Outcome {
+    let place = Place::new()?;
+    let array = arrays::<Ix1>(&place).blocks(8).create("a", [8])?;
+    let _held = (0..7).map(|block| array.read_block(block)).collect::<Result<Vec<_>>>()?;
+    let read = || (0..50_000).try_for_each(|_| array.try_read_block(7).map(drop));
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(read)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
+    })?;
+    Ok(())
+}

@@ -8,7 +8,7 @@ mod bytes;
 mod place;
 
 use bytes::{Dice, fix_crc, forge, get64, offset, put32, put64, region, write};
-use ndarray::{Ix1, Ix2};
+use ndarray::{Ix1, Ix2, IxDyn};
 use place::{Outcome, PATIENCE, Place, Watchdog, refusal};
 use sharray::{AnyArray, AnyCell, Error, Order, Result, SharedArray, SharedCell};
 use std::fs::{self, File};
@@ -357,6 +357,34 @@ fn a_word_that_names_who_does_not_hold_it_is_not_waited_for() -> Outcome {
     Ok(())
 }
 
+/// A word that names an earlier owner of a record names nobody, though somebody lives who has the record now: whoever
+/// waited for that one would wait for as long as it lives.
+#[test]
+fn an_earlier_owner_of_a_living_record_is_corrupt() -> Outcome {
+    let (place, dog) = (Place::new()?, Watchdog::new(LIMIT));
+    let (array, file, whole) = attached(&place)?;
+    let (theirs, onlooker) = (field(&place).attach("a")?, field(&place).read_only().attach("a")?);
+    let wr = region(&whole, "blocks").start as u64;
+    for forged in [1 | 77 << 10, 2 | 77 << 10, 2 | 77 << 10 | 7 << 29] {
+        file.write_all_at(&u32::to_le_bytes(forged), wr)?;
+        for handle in [&array, &theirs] {
+            for error in [
+                dog.call(|| "read".to_owned(), || refusal(handle.read())),
+                dog.call(|| "write".to_owned(), || refusal(handle.write())),
+                dog.call(|| "wait".to_owned(), || refusal(handle.wait_changed(100, PATIENCE))),
+            ] {
+                assert!(matches!(error, Error::Corrupt { .. }), "{forged:#x}: {error}");
+            }
+        }
+        file.write_all_at(&1_u64.to_le_bytes(), wr + 8)?;
+        let error = dog.call(|| "copy".to_owned(), || refusal(onlooker.read()));
+        assert!(matches!(error, Error::Poisoned { block: 0, .. }), "{forged:#x}: {error}");
+        file.write_all_at(&[0; 16], wr)?;
+        array.write()?.fill(1);
+    }
+    Ok(())
+}
+
 /// A record of the dead that owns and reads everything is one that died so, however many leases it tells.
 #[test]
 fn a_dead_record_that_holds_everything_is_recovered() -> Outcome {
@@ -428,6 +456,39 @@ fn an_odd_number_without_an_owner_is_poison() -> Outcome {
         assert_eq!((array.read()?.sum(), onlooker.read()?.sum(), array.sequence() % 2), (18, 18, 0), "{odd}");
         drop((array, onlooker));
         place.unlink("a")?;
+    }
+    Ok(())
+}
+
+/// Blocks without rows of their own would have items in common, which two could be lent to write at the same time.
+#[test]
+fn more_blocks_than_rows_are_corrupt() -> Outcome {
+    let place = Place::new()?;
+    for (name, rows) in [("scalar", None), ("none", Some(0)), ("one", Some(1)), ("three", Some(3))] {
+        let shape: Vec<usize> = rows.into_iter().collect();
+        let array = SharedArray::<u64, IxDyn>::builder().directory(&place).create(name, shape)?;
+        drop(array);
+        let most = rows.unwrap_or(1).max(1);
+        for blocks in [most, most + 1] {
+            let mut bytes = fs::read(place.file(name))?;
+            let more = (LINE * blocks - region(&bytes, "blocks").len()) as u64;
+            put32(&mut bytes, offset("Identity", "nblocks"), blocks as u32);
+            put64(&mut bytes, offset("Identity", "blocks") + 8, (LINE * blocks) as u64);
+            for part in ["ring_words", "slot_headers", "attributes"] {
+                let at = offset("Identity", part);
+                let moved = get64(&bytes, at) + more;
+                put64(&mut bytes, at, moved);
+            }
+            fix_crc(&mut bytes);
+            forge(&place.file(name), &bytes)?;
+            let attached = SharedArray::<u64, IxDyn>::builder().directory(&place).attach(name);
+            if blocks == most {
+                assert_eq!(attached?.blocks(), blocks);
+            } else {
+                let text = refusal(attached).to_string();
+                assert!(text.contains(&format!("{blocks} blocks, expected at most {most}")), "{text}");
+            }
+        }
     }
     Ok(())
 }

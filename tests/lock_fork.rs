@@ -11,6 +11,7 @@ mod support;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use sharray::{Directory, Error, SharedCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -119,6 +120,15 @@ fn refuse(task: &Task) -> Outcome {
     drop(held);
     let held = field.write_block(1)?;
     forked(&mut all_answer_forked)?;
+    drop(held);
+    let panics = || field.write_block(1).map(|_guard| resume_unwind(Box::new("in the middle")));
+    ensure!(catch_unwind(AssertUnwindSafe(panics)).is_err(), "it did not panic");
+    let mut held = field.write_block(1)?;
+    forked(|| {
+        held.clear_poison();
+        Ok(())
+    })?;
+    ensure!(held.is_poisoned(), "whether the block is whole is the parent's to say");
     drop(held);
     // A cell can be loaded by anyone, but the role is the parent's.
     forked(|| {

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
             Test::new("the_end_of_a_write_wakes_those_who_wait_for_the_block", end_of_write),
             Test::new("the_end_of_a_write_wakes_those_who_wait_for_a_change", change),
             Test::new("the_last_reader_wakes_the_writer", end_of_read),
+            Test::new("the_last_of_nested_readers_wakes_the_writer", end_of_nested_read),
             Test::new("a_reader_that_steps_back_wakes_the_writer", step_back),
             Test::new("recovering_a_writer_wakes_those_who_wait_for_its_blocks", recovered_writer),
             Test::new("recovering_a_writer_wakes_those_who_wait_for_a_change", recovered_change),
@@ -160,6 +161,24 @@ fn end_of_read() -> Outcome {
         let waiter = stopped_waiter(&heirs, "write", futexes.of_block(1, "wr")?, DRAIN)?;
         wakes(futexes.of_block(1, "drain")?, || {
             drop(guard);
+            Ok(())
+        })?;
+        end(heirs, waiter)?;
+    }
+    Ok(())
+}
+
+/// The first lease covers the writer's block, the one that was added to it and ends last covers another.
+fn end_of_nested_read() -> Outcome {
+    for part in [0..4, 0..3] {
+        let heirs = Heirs::new()?;
+        let futexes = Futexes::of(&heirs)?;
+        let outer = heirs.field.read_blocks(part)?;
+        let inner = heirs.field.read_block(0)?;
+        drop(outer);
+        let waiter = stopped_waiter(&heirs, "write", futexes.of_block(1, "wr")?, DRAIN)?;
+        wakes(futexes.of_block(1, "drain")?, || {
+            drop(inner);
             Ok(())
         })?;
         end(heirs, waiter)?;

@@ -258,6 +258,30 @@ fn who_reads_already_reads_again_past_a_writer_that_waits() -> Outcome {
     Ok(())
 }
 
+/// A lease that was nested is one on all that it was added to, and so the thread must not wait for a writer of any of it.
+#[test]
+fn what_is_left_of_nested_reads_is_all_of_the_first() -> Outcome {
+    let place = Place::new()?;
+    let (ours, theirs) = (field(&place)?, field(&place)?);
+    for (first, second) in [(0..4, 0..1), (0..4, 2..3), (1..4, 1..2)] {
+        for nested in [&ours, &theirs] {
+            let outer = ours.read_blocks(first.clone())?;
+            let inner = nested.read_blocks(second.clone())?;
+            drop(outer);
+            for handle in [&ours, &theirs] {
+                is_refused(handle.write_block_timeout(3, PATIENCE), "it is held");
+                is_refused(handle.write_timeout(PATIENCE), "some of it is held");
+                assert!(matches!(refusal(handle.try_write_block(3)), Error::Locked { .. }));
+                // Reading adds to it, wherever a writer stands.
+                drop((handle.read_block(3)?, handle.read_blocks(first.clone())?));
+            }
+            drop(inner);
+            theirs.write_timeout(PATIENCE)?.fill(1);
+        }
+    }
+    Ok(())
+}
+
 // ---------------------------------------------------------------- guards that are never dropped
 
 /// A forgotten read lease keeps writers out, and lets its thread read, until its handle is dropped.

@@ -6,7 +6,7 @@
 
 mod support;
 
-use ndarray::{Array1, Ix1};
+use ndarray::{Array1, Axis, Ix1, s};
 use sharray::{ArrayBuilder, Directory, Error, Result, SharedArray, SharedCell};
 use std::fs;
 use std::mem::forget;
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             Test::new("a_failed_assignment_poisons", a_failed_assignment),
             Test::new("everyone_is_told_of_poison", everyone_is_told),
             Test::new("poison_is_cleared_by_whoever_puts_it_right", clearing),
+            Test::new("overwriting_a_part_clears_nothing", overwriting_a_part),
             Test::new("a_killed_writer_poisons_its_blocks", a_killed_writer),
             Test::new("an_onlooker_sees_the_death_that_nobody_has_found_out", an_onlooker),
             Test::new("who_waits_for_a_change_is_woken_by_a_death", waiting_for_the_dead),
@@ -219,6 +220,26 @@ fn clearing() -> Outcome {
     };
     ensure!(catch_unwind(AssertUnwindSafe(panics)).is_err(), "it did not panic");
     ensure_eq!(place.poisoned(NAME)?, [1], "poisoned blocks");
+    Ok(())
+}
+
+/// A guard can be made to show less of what it lends; what it does not show is as poisoned as before.
+fn overwriting_a_part() -> Outcome {
+    let place = place()?;
+    let field = place.field()?;
+    panic_in(&field, 0..BLOCKS)?;
+    let mut guard = field.write()?;
+    guard.slice_collapse(s![2..4]);
+    guard.fill(5);
+    guard.assign(&Array1::from_elem(2, 6));
+    ensure!(guard.is_poisoned(), "most of it was not overwritten");
+    drop(guard);
+    ensure_eq!(place.poisoned(NAME)?, [0, 1, 2, 3], "poisoned blocks");
+    let mut guard = field.write()?;
+    guard.invert_axis(Axis(0));
+    guard.assign(&Array1::from_iter(0..8));
+    drop(guard);
+    ensure_eq!(field.read()?.to_vec(), [7, 6, 5, 4, 3, 2, 1, 0], "all of it was overwritten, from behind");
     Ok(())
 }
 

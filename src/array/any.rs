@@ -292,7 +292,7 @@ impl AnyArray {
     /// The same; waits at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and as [`read_into`](Self::read_into).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and as [`read_into`](Self::read_into).
     pub fn read_into_timeout(&self, target: &mut [u8], timeout: Duration) -> Result<()> {
         self.read_bytes_until(target, deadline_ns(Some(timeout)))
     }
@@ -363,10 +363,16 @@ impl AnyArray {
             // While `seq` stays odd the word names who writes; were it looked at alone, it could be free before the
             // write and free again after it.
             Segment::fence(Acquire);
-            let owner = Tag::from_bits(Word::load(block.wr, Relaxed)).participant();
+            let owner = Tag::from_bits(Word::load(block.wr, Relaxed));
             Segment::fence(Acquire);
-            let byte = owner.map(|index| LOCK_PARTICIPANTS + i64::from(index));
-            let is_held = byte.is_some_and(|byte| byte_lock::is_held(segment.lock_file(), byte).unwrap_or(true));
+            // A word that names an earlier owner of a record names nobody, whoever has the record now.
+            let is_here = |index| {
+                segment.record(index).is_some_and(|record| owner.is_of(index, Word::load(record.state, Relaxed)))
+            };
+            let is_held = owner.participant().filter(|index| is_here(*index)).is_some_and(|index| {
+                byte_lock::is_held(segment.lock_file(), LOCK_PARTICIPANTS + i64::from(index)).unwrap_or(true)
+            });
+            Segment::fence(Acquire);
             !is_held && Word::load(block.seq, Relaxed) == seq
         })
     }

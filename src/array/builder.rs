@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::expect::{check_alignment, check_dtype, check_form, check_item, check_kind};
 use crate::guard::AnyWriteGuard;
 use crate::kind::Kind;
-use crate::layout::MAX_BLOCKS;
 use crate::options::{Options, attach_or_create};
 use crate::segment::{Form, Spec};
 use ndarray::{ArrayRef, Dimension, IntoDimension};
@@ -74,7 +73,7 @@ impl<A> ArrayBuilder<A> {
         self
     }
 
-    /// Waits at most so long until the array exists. For attaching.
+    /// Waits at most so long until the array exists. For `attach`; what is not there, `open` creates at once.
     #[must_use]
     pub fn wait(mut self, patience: Duration) -> Self {
         self.wait = Some(patience);
@@ -88,9 +87,9 @@ impl<A> ArrayBuilder<A> {
     fn create_any(&self, name: &str, form: Form, fill: impl FnOnce(&AnyArray) -> Result<()>) -> Result<AnyArray> {
         check_dtype(&form.dtype)?;
         self.options.check(name)?;
-        let rows = form.shape.first().map_or(1, |rows| (*rows).max(1)).min(MAX_BLOCKS as usize);
-        if !(1..=rows).contains(&self.blocks) {
-            let reason = format!("it has {} blocks, expected 1 to {rows} for shape {:?}", self.blocks, form.shape);
+        let most = form.most_blocks() as usize;
+        if !(1..=most).contains(&self.blocks) {
+            let reason = format!("it has {} blocks, expected 1 to {most} for shape {:?}", self.blocks, form.shape);
             return Err(Error::invalid(name, reason));
         }
         let spec = Spec {
@@ -111,8 +110,13 @@ impl<A> ArrayBuilder<A> {
         })
     }
 
-    fn attach_any(&self, name: &str, check: impl FnOnce(&Form) -> Result<()>) -> Result<AnyArray> {
-        let attachment = self.options.place()?.attach_within(name, self.access, self.wait)?;
+    fn attach_any(
+        &self,
+        name: &str,
+        wait: Option<Duration>,
+        check: impl FnOnce(&Form) -> Result<()>,
+    ) -> Result<AnyArray> {
+        let attachment = self.options.place()?.attach_within(name, self.access, wait)?;
         check_kind(name, attachment.segment().form(), Kind::InPlace)?;
         check(attachment.segment().form())?;
         Ok(AnyArray::new(attachment))
@@ -122,7 +126,7 @@ impl<A> ArrayBuilder<A> {
         let form = self.form(dtype.clone(), shape);
         attach_or_create(
             name,
-            || self.attach_any(name, |found| check_form(name, found, &form)),
+            || self.attach_any(name, None, |found| check_form(name, found, &form)),
             || self.create_any(name, form.clone(), |_| Ok(())),
         )
     }
@@ -160,7 +164,7 @@ impl<T: Element, D: Dimension> ArrayBuilder<SharedArray<T, D>> {
     /// As for [`SharedArray::attach`]; [`Error::TimedOut`] if it did not appear in time; [`Error::NeedsRecovery`] for a
     /// read-only handle to a file that nobody used since the machine started.
     pub fn attach(&self, name: &str) -> Result<SharedArray<T, D>> {
-        SharedArray::new(self.attach_any(name, |form| check_item::<T, D>(name, form, Kind::InPlace))?)
+        SharedArray::new(self.attach_any(name, self.wait, |form| check_item::<T, D>(name, form, Kind::InPlace))?)
     }
 
     /// Attaches to the array or creates it.
@@ -201,7 +205,7 @@ impl ArrayBuilder<AnyArray> {
     /// # Errors
     /// As for [`SharedArray::attach`].
     pub fn attach(&self, name: &str) -> Result<AnyArray> {
-        self.attach_any(name, |_| Ok(()))
+        self.attach_any(name, self.wait, |_| Ok(()))
     }
 
     /// Attaches to the array or creates it.

@@ -128,7 +128,7 @@ impl AnyCell {
     /// Takes the writer's role for one store; waits for it at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and those of [`store`](Self::store).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and those of [`store`](Self::store).
     pub fn store_timeout(&self, value: &[u8], timeout: Duration) -> Result<()> {
         self.store_until(value, deadline_ns(Some(timeout)))
     }
@@ -159,7 +159,7 @@ impl AnyCell {
     /// Takes the writer's role and keeps it; waits for it at most `timeout`.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; and those of [`writer`](Self::writer).
+    /// [`Error::TimedOut`], or [`Error::Locked`] if `timeout` is zero; and those of [`writer`](Self::writer).
     pub fn writer_timeout(&self, timeout: Duration) -> Result<AnyCellWriter<'_>> {
         self.writer_until(deadline_ns(Some(timeout)))
     }
@@ -191,7 +191,7 @@ impl AnyCell {
     /// It sleeps until the writer wakes it; if the two just miss each other it looks again after 10 ms.
     ///
     /// # Errors
-    /// [`Error::TimedOut`]; [`Error::Retired`]; [`Error::Forked`].
+    /// [`Error::TimedOut`]; [`Error::Retired`]; [`Error::Forked`]; [`Error::Corrupt`].
     pub fn wait_changed(&self, since: u64, timeout: Duration) -> Result<u64> {
         wait_changed(&self.attachment, since, deadline_ns(Some(timeout)))
     }

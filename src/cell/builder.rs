@@ -54,7 +54,7 @@ impl<C> CellBuilder<C> {
         self
     }
 
-    /// Waits at most so long until the cell exists. For attaching.
+    /// Waits at most so long until the cell exists. For `attach`; what is not there, `open` creates at once.
     #[must_use]
     pub fn wait(mut self, patience: Duration) -> Self {
         self.wait = Some(patience);
@@ -82,8 +82,13 @@ impl<C> CellBuilder<C> {
         })
     }
 
-    fn attach_any(&self, name: &str, check: impl FnOnce(&Form) -> Result<()>) -> Result<AnyCell> {
-        let attachment = self.options.place()?.attach_within(name, self.access, self.wait)?;
+    fn attach_any(
+        &self,
+        name: &str,
+        wait: Option<Duration>,
+        check: impl FnOnce(&Form) -> Result<()>,
+    ) -> Result<AnyCell> {
+        let attachment = self.options.place()?.attach_within(name, self.access, wait)?;
         check_kind(name, attachment.segment().form(), Kind::Cell)?;
         check(attachment.segment().form())?;
         Ok(AnyCell::new(attachment))
@@ -92,7 +97,7 @@ impl<C> CellBuilder<C> {
     fn open_any(&self, name: &str, form: &Form, value: &[u8]) -> Result<AnyCell> {
         attach_or_create(
             name,
-            || self.attach_any(name, |found| check_form(name, found, form)),
+            || self.attach_any(name, None, |found| check_form(name, found, form)),
             || self.create_any(name, form.clone(), value),
         )
     }
@@ -124,7 +129,7 @@ impl<T: Element> CellBuilder<SharedCell<T>> {
     /// read-only handle to a file that nobody used since the machine started.
     pub fn attach(&self, name: &str) -> Result<SharedCell<T>> {
         let form = form_of(T::dtype(), &[]);
-        self.attach_any(name, |found| check_form(name, found, &form)).map(SharedCell::new)
+        self.attach_any(name, self.wait, |found| check_form(name, found, &form)).map(SharedCell::new)
     }
 
     /// Attaches to the cell or creates it with `value`.
@@ -152,7 +157,7 @@ impl CellBuilder<AnyCell> {
     /// # Errors
     /// As for [`SharedCell::attach`].
     pub fn attach(&self, name: &str) -> Result<AnyCell> {
-        self.attach_any(name, |_| Ok(()))
+        self.attach_any(name, self.wait, |_| Ok(()))
     }
 
     /// Attaches to the cell or creates it.

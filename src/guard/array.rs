@@ -72,7 +72,7 @@ impl<T: Element, D: Dimension> Items<T, D> {
 /// Lends an array of `T`, or some of its blocks, to be read. It dereferences to [`ndarray::ArrayRef`].
 ///
 /// It stays on its thread. Dropping it lets writers in; leaking it (`mem::forget`) keeps them out until the handle is
-/// dropped.
+/// dropped, or, if it was added to a lease that the thread had through another handle, until the process ends.
 ///
 /// ```compile_fail,E0277
 /// # fn field() -> sharray::SharedArray<f64> { unimplemented!() }
@@ -134,6 +134,8 @@ impl<T, D: Dimension> Deref for ReadGuard<'_, T, D> {
 pub struct WriteGuard<'a, T, D = IxDyn> {
     /// Never lent but by reference: it must not outlive the lease.
     view: ArrayViewMut<'a, T, D>,
+    /// How many items are lent. The view has fewer where the caller narrowed it in place.
+    len: usize,
     rows: Range<usize>,
     writing: Writing<Here<'a>>,
 }
@@ -144,7 +146,7 @@ impl<'a, T: Element, D: Dimension> WriteGuard<'a, T, D> {
     pub(crate) fn new(mut writing: Writing<Here<'a>>, part: Part, items: &Items<T, D>) -> Self {
         // SAFETY: the lease goes where the view goes, and ends with it; nobody else is lent the bytes meanwhile.
         let view = unsafe { items.view_mut(&part, writing.base(&part)) };
-        Self { view, rows: part.rows, writing }
+        Self { len: view.len(), view, rows: part.rows, writing }
     }
 
     /// The rows of the array that are lent.
@@ -164,19 +166,27 @@ impl<'a, T: Element, D: Dimension> WriteGuard<'a, T, D> {
     }
 
     /// Overwrites all that is lent with the items of another array of the same shape, or one that broadcasts to it, and
-    /// so clears the poison.
+    /// so clears the poison. Where the guard was narrowed in place (`slice_collapse`), it overwrites what is left, and clears
+    /// nothing.
     ///
     /// # Panics
     /// If the shapes do not fit, as [`ndarray::ArrayRef::assign`] does. The blocks are poisoned then.
     pub fn assign<E: Dimension>(&mut self, other: &ArrayRef<T, E>) {
         self.view.assign(other);
-        self.clear_poison();
+        self.clear_poison_of_all();
     }
 
-    /// Overwrites all that is lent with one item, and so clears the poison.
+    /// Overwrites all that is lent with one item, and so clears the poison, as [`assign`](Self::assign) does.
     pub fn fill(&mut self, item: T) {
         self.view.fill(item);
-        self.clear_poison();
+        self.clear_poison_of_all();
+    }
+
+    /// Clears the poison after the view was overwritten, if that is all that is lent.
+    fn clear_poison_of_all(&mut self) {
+        if self.view.len() == self.len {
+            self.clear_poison();
+        }
     }
 }
 

@@ -77,9 +77,9 @@ impl<L: Lender> Hold<L> {
         attachment.enter()?;
         let me = attachment.writer()?;
         match held::ask(attachment, span, true) {
-            Answer::Nested(attach, place) => {
+            Answer::Nested(attach, span, place) => {
                 if let Some(other) = Self::find(attachment, attach) {
-                    return Self::nest(lender, span, other, place);
+                    return Self::nest(lender, other, span, place);
                 }
             }
             Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
@@ -103,8 +103,11 @@ impl<L: Lender> Hold<L> {
     }
 
     /// Adds to the lease that this thread has through the same attach, or another one.
+    ///
+    /// What is announced stays announced until the last of them ends, so each is a lease on all of `span`: writers of any
+    /// of its blocks wait for it, and this thread must not wait for them.
     #[cold]
-    fn nest(lender: L, span: Span, other: Option<Arc<Attachment>>, place: Place) -> Result<Self> {
+    fn nest(lender: L, other: Option<Arc<Attachment>>, span: Span, place: Place) -> Result<Self> {
         let attachment = lender.attachment();
         let owner = other.as_deref().unwrap_or(attachment);
         let nested = owner.local().nest(owner.segment(), owner.writer()?, place);
@@ -229,8 +232,11 @@ impl<L: Lender> Writing<L> {
         lock::poisoned(self.segment(), self.span).is_ok_and(|block| block.is_some())
     }
 
+    /// In a forked child it does nothing: the lease is its parent's.
     pub(crate) fn clear_poison(&mut self) {
-        lock::clear_poison(self.segment(), self.span);
+        if !self.segment().is_inherited() {
+            lock::clear_poison(self.segment(), self.span);
+        }
     }
 }
 

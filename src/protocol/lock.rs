@@ -182,26 +182,40 @@ impl<W: World> Local<W> {
             record.holds.fetch_add(1, SeqCst);
             return Ok(Place::Whole);
         }
-        let entry = self.join(span)?;
+        let entry = self.join(world, span)?;
         // Whoever joins an entry stores it too: the one who had it first may not have come to it yet.
         record.pins.get(entry).ok_or(NO_ENTRY)?.store(span.to_bits(), SeqCst);
         u8::try_from(entry).map(Place::Entry).map_err(|_| NO_ENTRY)
     }
 
     /// Finds an entry that tells this span already, or a free one.
-    fn join(&self, span: Span) -> Result<usize> {
+    fn join(&self, world: &W, span: Span) -> Result<usize> {
         let told = u64::from(span.to_bits()) << 32;
-        for (entry, word) in self.entries.iter().enumerate() {
-            let mut seen = word.load(Relaxed);
-            while seen > told && seen >> 32 == told >> 32 {
-                match word.compare_exchange(seen, seen + 1, AcqRel, Relaxed) {
-                    Ok(_) => return Ok(entry),
-                    Err(now) => seen = now,
+        let take = |word: &W::U64| word.compare_exchange(0, told + 1, AcqRel, Relaxed).is_ok();
+        // Other threads are clearing it, or have just taken it for this span: in a moment it is of use.
+        let is_changing = |word: &W::U64| {
+            let seen = word.load(Relaxed);
+            seen as u32 == 0 || seen >> 32 == told >> 32
+        };
+        let mut looks = 0;
+        loop {
+            for (entry, word) in self.entries.iter().enumerate() {
+                let mut seen = word.load(Relaxed);
+                while seen > told && seen >> 32 == told >> 32 {
+                    match word.compare_exchange(seen, seen + 1, AcqRel, Relaxed) {
+                        Ok(_) => return Ok(entry),
+                        Err(now) => seen = now,
+                    }
                 }
             }
+            if let Some(entry) = self.entries.iter().position(take) {
+                return Ok(entry);
+            }
+            if !world.pause(looks % 100) || !self.entries.iter().any(is_changing) {
+                return Err(Fault::PinsTaken);
+            }
+            looks += 1;
         }
-        let take = |word: &W::U64| word.compare_exchange(0, told + 1, AcqRel, Relaxed).is_ok();
-        self.entries.iter().position(take).ok_or(Fault::PinsTaken)
     }
 
     /// Takes a guard off an entry; says whether it was the last.

@@ -48,6 +48,11 @@ impl Tag {
     pub(crate) fn same_owner(self, other: Self) -> bool {
         self.0 & Self::OWNER == other.0 & Self::OWNER
     }
+
+    /// Whether the record of this index is the owner's, and it is here, by the record's state.
+    pub(crate) fn is_of(self, index: u32, state: u64) -> bool {
+        state & KIND == LIVE && self.same_owner(Self::new(index, state >> 8))
+    }
 }
 
 /// This attach's own record.
@@ -145,6 +150,8 @@ pub(crate) fn recover<W: World>(world: &W, index: u32) -> Result<()> {
 }
 
 /// Recovers the owner of `tag` if it is dead. Says whether the word that held the tag should be read again.
+///
+/// A tag of a record that somebody else has since is nobody's, and would be waited for as long as that one lives.
 pub(crate) fn recover_owner<W: World>(world: &W, word: &W::U32, tag: Tag) -> Result<bool> {
     let Some(index) = tag.participant() else {
         return Ok(false);
@@ -154,15 +161,26 @@ pub(crate) fn recover_owner<W: World>(world: &W, word: &W::U32, tag: Tag) -> Res
         if word.load(Acquire) != tag.to_bits() {
             return Ok(());
         }
-        let state = record.state.load(Acquire);
-        if state & KIND == LIVE && Tag::new(index, state >> 8).same_owner(tag) {
-            recover(world, index)
-        } else {
-            Err(Fault::Corrupt("a role is held by a participant that is not here"))
-        }
+        if tag.is_of(index, record.state.load(Acquire)) { recover(world, index) } else { Err(NOT_HERE) }
     });
-    recovered.map_or(Ok(false), |done| done.map(|()| true))
+    match recovered {
+        Some(done) => done.map(|()| true),
+        None => check_living(word, tag, index, &record).map(|()| false),
+    }
 }
+
+/// Refuses a word that names somebody who is not the owner of the record, be it a living one's.
+///
+/// # Ordering
+/// Who acquires the word sees its owner's record LIVE, or in a later state. An owner gives up all words before its
+/// record, by release: who sees such a later state and still finds the old tag in the word does not look too early.
+fn check_living<W: World>(word: &W::U32, tag: Tag, index: u32, record: &Record<'_, W>) -> Result<()> {
+    let names_it = |order| Tag::from_bits(word.load(order)).same_owner(tag);
+    let is_forged = names_it(Acquire) && !tag.is_of(index, record.state.load(Acquire)) && names_it(Relaxed);
+    if is_forged { Err(NOT_HERE) } else { Ok(()) }
+}
+
+const NOT_HERE: Fault = Fault::Corrupt("a role is held by a participant that is not here");
 
 /// Calls `visit` with the record of everyone who is here, and of who died and was not recovered yet.
 ///

@@ -65,8 +65,8 @@ pub(crate) fn store<W: World>(world: &W, fill: impl FnOnce(u32)) -> Result<()> {
     Ok(())
 }
 
-/// Loads a cell's value: `copy` reads the copy, 0 or 1, that it is sent to, through atomics. Repeats only if the writer
-/// lapped it.
+/// Loads a cell's value: `copy` reads the copy, 0 or 1, that it is sent to, through atomics. Repeats if a store came to its
+/// end meanwhile: the writer may be filling that very copy by then.
 ///
 /// # Ordering
 /// As in [`try_copy`]; the writer's fence is in [`store`].

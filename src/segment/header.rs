@@ -58,6 +58,11 @@ pub(crate) fn read_header(name: &str, file: &File) -> Result<(Identity, Form, At
     };
     let form = read_form(&identity, &preamble, &attributes).map_err(|error| Error::corrupt(name, error.to_string()))?;
     identity.check(form.shape.len() as u32).map_err(|reason| Error::corrupt(name, reason))?;
+    let most = form.most_blocks();
+    if identity.nblocks > most {
+        let reason = format!("it has {} blocks, expected at most {most} for shape {:?}", identity.nblocks, form.shape);
+        return Err(Error::corrupt(name, reason));
+    }
     let expected = if identity.nslots == 1 {
         Some(form.size_bytes()? as u64)
     } else {

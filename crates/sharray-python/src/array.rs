@@ -14,7 +14,7 @@ use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
 use sharray::{AnyArray, Directory, Error};
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,13 +57,7 @@ impl Handle {
 }
 
 /// Attaches to one incarnation of a name.
-fn attach(
-    py: Python<'_>,
-    place: &Directory,
-    name: &str,
-    is_read_only: bool,
-    generation: [u8; 16],
-) -> Result<AnyArray> {
+fn attach(py: Python<'_>, place: &Directory, name: &str, is_read_only: bool, generation: [u8; 16]) -> Result<AnyArray> {
     let builder = AnyArray::builder().directory(place);
     let builder = if is_read_only { builder.read_only() } else { builder };
     let array = builder.attach(name)?;
@@ -115,14 +109,6 @@ impl Array {
             array: Mutex::new(Some(Arc::new(array))),
         };
         Ok(Self { handle: Arc::new(handle), part, is_whole: true })
-    }
-
-    pub(crate) fn handle(&self) -> &Arc<Handle> {
-        &self.handle
-    }
-
-    pub(crate) fn part(&self) -> &Part {
-        &self.part
     }
 
     /// The items as they are, whatever they are: nobody is kept from changing them.
@@ -491,7 +477,7 @@ impl Array {
     /// Writes to a part of it, under a lease.
     fn __setitem__(&self, py: Python<'_>, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result<()> {
         let write = Bound::new(py, self.__getitem__(index)?.take_write(py, None)?)?;
-        let done = Write::lend(&write).and_then(|items| Ok(items.set_item(pyo3::types::PyEllipsis::get(py), value)?));
+        let done = Write::lend(&write).and_then(|items| Ok(items.set_item(PyEllipsis::get(py), value)?));
         // What did not fit was found out before anything was written, or else it is half written.
         write.get().release(py, done.is_err())?;
         done
@@ -679,11 +665,11 @@ pub(crate) fn create(
         let strides: Vec<isize> = guard.strides().iter().map(|stride| *stride as isize).collect();
         let placed = Placed { base: guard.as_mut_ptr(), shape: &shape, strides: &strides, is_writeable: true };
         // SAFETY: the guard lends the whole array to be written. The view is dropped before it, and nobody else sees it:
-        // `copyto` keeps no reference to where it copies.
+        // an assignment keeps no reference to where it copies.
         #[allow(unsafe_code, reason = "NumPy writes the items")]
         let target = unsafe { view::array(py, &descr, placed, py.None().into_bound(py)) };
-        let copied = target.and_then(|target| numpy.getattr("copyto")?.call1((target, &data)));
-        copied.map(drop).map_err(|error| {
+        let copied = target.and_then(|target| target.set_item(PyEllipsis::get(py), &data));
+        copied.map_err(|error| {
             raised = Some(error);
             Error::InvalidArgument { name: name.to_owned(), reason: "its contents do not fit".to_owned() }
         })

@@ -96,7 +96,8 @@ impl Cell {
     ///     A copy: an array, or a scalar if the cell has no dimensions.
     fn load<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         let cell = self.cell(py)?;
-        let empty = py.import("numpy")?.getattr("empty")?.call1((PyTuple::new(py, &self.shape)?, self.dtype.bind(py)))?;
+        let empty =
+            py.import("numpy")?.getattr("empty")?.call1((PyTuple::new(py, &self.shape)?, self.dtype.bind(py)))?;
         let mut value = empty.cast_into::<PyUntypedArray>().map_err(PyErr::from)?;
         // SAFETY: NumPy has just made it, packed and with as many items as the cell has; nobody else knows it.
         #[allow(unsafe_code, reason = "it is filled in place")]
@@ -166,8 +167,7 @@ impl Cell {
     fn wait_changed(&self, py: Python<'_>, since: Option<u64>, timeout: Option<f64>) -> Result<u64> {
         let cell = self.cell(py)?;
         let since = since.unwrap_or_else(|| cell.sequence());
-        Patience::of(timeout)?
-            .wait(py, |timeout| cell.wait_changed(since, timeout.unwrap_or(std::time::Duration::MAX)))
+        Patience::of(timeout)?.wait(py, |timeout| cell.wait_changed(since, timeout.unwrap_or(std::time::Duration::MAX)))
     }
 
     /// Detaches.

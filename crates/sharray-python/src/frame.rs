@@ -208,7 +208,8 @@ impl Frame {
 
     #[allow(clippy::unused_self, reason = "a method of Python")]
     fn __reduce__(&self) -> PyResult<()> {
-        let message = "a frame belongs to its subscriber and is not pickled: pickle frame.array, which copies the items";
+        let message =
+            "a frame belongs to its subscriber and is not pickled: pickle frame.array, which copies the items";
         Err(pyo3::exceptions::PyTypeError::new_err(message))
     }
 

@@ -110,10 +110,8 @@ impl Lent {
     /// An array to give away: a view of `root`, whose base is the lease.
     pub(crate) fn new<'py>(root: &Bound<'py, PyUntypedArray>) -> PyResult<(Self, Bound<'py, PyUntypedArray>)> {
         let array = view::view_of(root)?;
-        let lent = Self {
-            root: PyWeakrefReference::new(root)?.unbind(),
-            array: PyWeakrefReference::new(&array)?.unbind(),
-        };
+        let lent =
+            Self { root: PyWeakrefReference::new(root)?.unbind(), array: PyWeakrefReference::new(&array)?.unbind() };
         Ok((lent, array))
     }
 
@@ -164,9 +162,7 @@ impl Write {
                 // SAFETY: the part is inside the array, which is mapped as long as this lives. The guard keeps everybody
                 // else out, and when it goes the arrays are frozen.
                 #[allow(unsafe_code, reason = "the condition is this type's to keep")]
-                unsafe {
-                    view::array(py, this.handle.dtype(py), placed, slf.clone().into_any())
-                }?
+                unsafe { view::array(py, this.handle.dtype(py), placed, slf.clone().into_any()) }?
             }
         };
         let (made, array) = Lent::new(&root)?;
@@ -187,8 +183,13 @@ impl Write {
         }
         if is_stale {
             let name = self.handle.name();
-            warn(py, &format!("a view of array {name:?} outlives the write() block that lent it: what is written \
-                               through it is written without a lease"))?;
+            warn(
+                py,
+                &format!(
+                    "a view of array {name:?} outlives the write() block that lent it: what is written \
+                               through it is written without a lease"
+                ),
+            )?;
         }
         Ok(())
     }

@@ -82,7 +82,8 @@ impl Part {
         let takes = |index: &&Bound<'_, PyAny>| !index.is_none() && !index.is_instance_of::<PyEllipsis>();
         let taken = indices.iter().filter(takes).count();
         let rest = self.axes.len().checked_sub(taken).ok_or_else(|| {
-            let message = format!("too many indices: the array has {} dimensions, but {taken} are indexed", self.ndim());
+            let message =
+                format!("too many indices: the array has {} dimensions, but {taken} are indexed", self.ndim());
             PyIndexError::new_err(message)
         })?;
         let mut picked = Self { axes: Vec::with_capacity(self.axes.len()), ..*self };

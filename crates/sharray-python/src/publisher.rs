@@ -9,7 +9,7 @@ use crate::wait::Patience;
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
 use sharray::{AnyFrame, AnyPublisher, Backpressure, Error, OwnedLoan};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -181,12 +181,11 @@ impl Publisher {
         time: Option<f64>,
         tags: (u64, u64),
     ) -> Result<u64> {
-        let numpy = py.import("numpy")?;
-        let array = numpy.getattr("asanyarray")?.call1((array,))?;
+        let array = py.import("numpy")?.getattr("asanyarray")?.call1((array,))?;
         let shape = array.getattr("shape")?;
         let is_alike = shape.len()? == slf.get().shape.len();
         let loan = Bound::new(py, Self::loan(slf, py, timeout, is_alike.then_some(&shape), time, tags)?)?;
-        numpy.getattr("copyto")?.call1((Loan::lend(&loan)?, array))?;
+        Loan::lend(&loan)?.set_item(PyEllipsis::get(py), array)?;
         loan.get().publish(py)
     }
 
@@ -295,8 +294,7 @@ impl Facts {
     fn acquired(self) -> PyResult<Option<SystemTime>> {
         let Some(seconds) = self.time else { return Ok(None) };
         let time = Duration::try_from_secs_f64(seconds).ok().and_then(|since| UNIX_EPOCH.checked_add(since));
-        time.map(Some)
-            .ok_or_else(|| PyValueError::new_err(format!("time is {seconds}, expected seconds since 1970")))
+        time.map(Some).ok_or_else(|| PyValueError::new_err(format!("time is {seconds}, expected seconds since 1970")))
     }
 
     fn tell(self, loan: &mut OwnedLoan) -> PyResult<()> {
@@ -395,8 +393,13 @@ impl Loan {
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(sequence);
         if is_stale {
             let name = &publisher.name;
-            warn(py, &format!("a view of a frame of {name:?} outlives the loan() block that lent it: what was \
-                               published is a copy"))?;
+            warn(
+                py,
+                &format!(
+                    "a view of a frame of {name:?} outlives the loan() block that lent it: what was \
+                               published is a copy"
+                ),
+            )?;
         }
         Ok(sequence)
     }

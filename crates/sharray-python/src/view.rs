@@ -13,7 +13,7 @@ use std::ffi::c_int;
 pub(crate) struct Placed<'a> {
     pub(crate) base: *mut u8,
     pub(crate) shape: &'a [usize],
-    pub(crate) strides: &'a [usize],
+    pub(crate) strides: &'a [isize],
     pub(crate) is_writeable: bool,
 }
 
@@ -35,8 +35,8 @@ pub(crate) unsafe fn array<'py>(
     let class = unsafe { npyffi::get_type_object(py, NpyTypes::PyArray_Type) };
     let descr = dtype.clone().into_ptr().cast();
     let (dims, strides) = (placed.shape.as_ptr().cast_mut().cast(), placed.strides.as_ptr().cast_mut().cast());
-    // SAFETY: the dtype is a new reference, which this takes; NumPy copies shape and strides, and `usize` has the size of
-    // `npy_intp`. The caller vouches for the memory.
+    // SAFETY: the dtype is a new reference, which this takes; NumPy copies shape and strides, and both have the size
+    // of `npy_intp`. The caller vouches for the memory.
     let made = unsafe {
         PY_ARRAY_API.PyArray_NewFromDescr(
             py,

@@ -43,6 +43,16 @@ impl Step {
     }
 }
 
+/// What a program prints, without the end of the line; an error if it cannot be run or fails. It is not shown.
+pub(crate) fn output(name: &Path, arguments: &[&str]) -> Outcome<String> {
+    let failed = |what: &dyn std::fmt::Display| format!("{}: {what}", name.display());
+    let ran = Command::new(name).args(arguments).current_dir(root()).output().map_err(|error| failed(&error))?;
+    if !ran.status.success() {
+        return Err(failed(&ran.status));
+    }
+    Ok(String::from_utf8_lossy(&ran.stdout).trim_end().to_owned())
+}
+
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

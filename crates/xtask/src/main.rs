@@ -12,6 +12,8 @@ cargo xtask check             formatting, lints and documentation; warnings are 
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
+cargo xtask wheel             the Python package, into dist/
+cargo xtask python            the Python package, built, installed in environments of its own and tested
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
 cargo xtask model --mutants   breaks each load-bearing step in turn; a model must catch every one
 ";
@@ -24,6 +26,8 @@ fn main() -> std::process::ExitCode {
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
         ["torture", options @ ..] => torture(options),
+        ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
+        ["python"] => python::test(),
         ["model"] => model(),
         ["model", "--mutants"] => mutants(),
         _ => Err(USAGE.to_owned()),
@@ -56,6 +60,7 @@ fn test() -> Outcome {
     .env("PYTHON", &python)
     .run()?;
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
+    python::test()?;
     model()?;
     mutants()?;
     torture(&["--seconds", "60"])?;

@@ -1,22 +1,99 @@
-//! A virtual environment of the project's own, with the packages that its tests need.
+//! Virtual environments of the project's own, with the packages that its tests need, and the wheel in them.
 
-use crate::command::{Outcome, program, root, target};
+use crate::command::{Outcome, output, program, root, target};
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// The Python interpreter of an environment that has what requirements-dev.txt names; made when that file changes.
+/// What the tests need, from PyPI.
+const REQUIREMENTS: &str = "requirements-dev.txt";
+const PACKAGE: &str = "crates/sharray-python";
+/// The oldest Python that the wheel is for, and the newest that is looked for.
+const VERSIONS: std::ops::RangeInclusive<u32> = 11..=15;
+
+/// The interpreter of an environment that has what the requirements name; made when they change.
 pub(crate) fn with_numpy() -> Outcome<PathBuf> {
-    let wanted = fs::read_to_string(root().join("requirements-dev.txt"))
-        .map_err(|error| format!("cannot read requirements-dev.txt: {error}"))?;
-    let folder = target().join("venv");
-    let (python, stamp) = (folder.join("bin/python"), folder.join("requirements-dev.txt"));
+    let base = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    environment("venv", &base)
+}
+
+fn environment(name: &str, base: &OsStr) -> Outcome<PathBuf> {
+    let wanted = fs::read_to_string(root().join(REQUIREMENTS))
+        .map_err(|error| format!("cannot read {REQUIREMENTS}: {error}"))?;
+    let folder = target().join(name);
+    let (python, stamp) = (folder.join("bin/python"), folder.join(REQUIREMENTS));
     if fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
         return Ok(python);
     }
-    let base = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
     program(base, &["-m".as_ref(), "venv".as_ref(), "--clear".as_ref(), folder.as_os_str()]).run()?;
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements-dev.txt"];
-    program(&python, &install).run()?;
+    run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS])?;
     fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
     Ok(python)
+}
+
+/// Builds the wheel into `dist/`, and returns it. One is for every Python from 3.11 on.
+pub(crate) fn wheel() -> Outcome<PathBuf> {
+    let python = with_numpy()?;
+    let dist = root().join("dist");
+    // What an earlier version left there is not what was built.
+    if dist.is_dir() {
+        fs::remove_dir_all(&dist).map_err(|error| format!("cannot empty {}: {error}", dist.display()))?;
+    }
+    let manifest = format!("{PACKAGE}/Cargo.toml");
+    let arguments = ["-m", "maturin", "build", "--release", "--locked", "--manifest-path", &manifest, "--out", "dist"];
+    program(&python, &arguments).env("CARGO_TARGET_DIR", target()).run()?;
+    let built = fs::read_dir(&dist).map_err(|error| format!("cannot read {}: {error}", dist.display()))?;
+    let wheel = built.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|it| it == "whl"));
+    wheel.ok_or_else(|| format!("maturin left no wheel in {}", dist.display()))
+}
+
+/// Tests the wheel on every Python that is here: on the first with all checkers, on the others with the tests alone.
+pub(crate) fn test() -> Outcome {
+    let wheel = wheel()?;
+    let python = with_numpy()?;
+    install(&python, &wheel)?;
+    run(&python, &["pytest", PACKAGE])?;
+    run(&python, &["mypy.stubtest", "sharray", "--allowlist", &format!("{PACKAGE}/stubtest-allowlist.txt")])?;
+    run(&python, &["mypy", "--config-file", &format!("{PACKAGE}/pyproject.toml"), PACKAGE])?;
+    run(&python, &["pyright", "--project", PACKAGE])?;
+    let tested = version_of(&python)?;
+    for (version, base) in interpreters() {
+        if version != tested {
+            let python = environment(&format!("venv-{version}"), base.as_os_str())?;
+            install(&python, &wheel)?;
+            run(&python, &["pytest", PACKAGE])?;
+        }
+    }
+    Ok(())
+}
+
+fn install(python: &Path, wheel: &Path) -> Outcome {
+    let wheel = wheel.to_str().ok_or("the path of the wheel is not text")?;
+    run(python, &["pip", "install", "--quiet", "--disable-pip-version-check", "--force-reinstall", "--no-deps", wheel])
+}
+
+/// Runs a module of Python.
+fn run(python: &Path, arguments: &[&str]) -> Outcome {
+    program(python, &[&["-m"], arguments].concat()).run()
+}
+
+/// The version of an interpreter, such as `3.11`.
+fn version_of(python: &Path) -> Outcome<String> {
+    output(python, &["-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+}
+
+/// The Pythons of this machine, found by their names and where pyenv keeps them.
+fn interpreters() -> Vec<(String, PathBuf)> {
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
+    let pyenv = output(Path::new("pyenv"), &["root"]).map(|root| PathBuf::from(root).join("versions"));
+    let kept = pyenv.ok().and_then(|versions| fs::read_dir(versions).ok()).into_iter().flatten().flatten();
+    let named = VERSIONS.map(|minor| PathBuf::from(format!("python3.{minor}")));
+    for python in named.chain(kept.map(|entry| entry.path().join("bin/python"))) {
+        let Ok(version) = version_of(&python) else { continue };
+        let is_wanted = VERSIONS.map(|minor| format!("3.{minor}")).any(|wanted| wanted == version);
+        if is_wanted && found.iter().all(|(other, _)| *other != version) {
+            found.push((version, python));
+        }
+    }
+    found
 }

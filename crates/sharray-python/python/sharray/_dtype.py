@@ -25,7 +25,8 @@ _SMALL_FLOATS = frozenset(
 
 def describe(dtype: Any) -> str:
     """The text from which the library makes its dtype."""
-    return repr(_descr(np.dtype(dtype)))
+    told = _descr(np.dtype(dtype))
+    return told if isinstance(told, str) else repr(told)
 
 
 def _descr(dtype: np.dtype[Any]) -> Any:

@@ -1,0 +1,22 @@
+"""What is easier said in Python about NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def part_of(
+    whole: np.memmap[Any, Any], offset: int, shape: list[int], strides: list[int]
+) -> np.memmap[Any, Any]:
+    """The part of a mapped array that starts ``offset`` bytes after its first item.
+
+    It is made by indexing, so that what comes out knows its file and its place in it, as joblib needs.
+    """
+    # A byte at a time: NumPy's own checks see to it that the part is inside.
+    flat = np.ndarray.__getitem__(whole.reshape(-1, order="A").view(np.uint8), slice(None))
+    base = flat[offset : offset + whole.dtype.itemsize].view(whole.dtype)
+    part = np.lib.stride_tricks.as_strided(base, shape, strides, subok=True)
+    part.flags.writeable = whole.flags.writeable
+    return part  # type: ignore[no-any-return]
