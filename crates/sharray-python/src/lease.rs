@@ -80,6 +80,14 @@ impl Read {
     fn __repr__(&self) -> String {
         format!("<sharray.Read of {:?}>", self.handle.name())
     }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+    }
 }
 
 /// Lends an array, or a part of one, to be written by nobody else: what `Array.write` returns.
@@ -228,5 +236,13 @@ impl Write {
 
     fn __repr__(&self) -> String {
         format!("<sharray.Write of {:?}>", self.handle.name())
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
     }
 }

@@ -129,7 +129,10 @@ impl Publisher {
     /// ------
     /// TimedOut, NoFreeSlot
     ///     If subscribers look at all the slots all the time; `NoFreeSlot` if the call was not to wait.
-    #[pyo3(signature = (timeout = None, *, shape = None, time = None, tags = (0, 0)))]
+    #[pyo3(
+        signature = (timeout = None, *, shape = None, time = None, tags = (0, 0)),
+        text_signature = "($self, timeout=None, *, shape=None, time=None, tags=(0, 0))"
+    )]
     fn loan(
         slf: &Bound<'_, Self>,
         py: Python<'_>,
@@ -172,7 +175,10 @@ impl Publisher {
     /// -------
     /// int
     ///     The frame's sequence.
-    #[pyo3(signature = (array, timeout = None, *, time = None, tags = (0, 0)))]
+    #[pyo3(
+        signature = (array, timeout = None, *, time = None, tags = (0, 0)),
+        text_signature = "($self, array, timeout=None, *, time=None, tags=(0, 0))"
+    )]
     fn publish(
         slf: &Bound<'_, Self>,
         py: Python<'_>,
@@ -492,6 +498,14 @@ impl Loan {
 
     fn __repr__(&self) -> String {
         format!("<sharray.Loan of {:?}>", self.publisher.get().name)
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
     }
 }
 
