@@ -13,6 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Lends an array, or a part of one, to be read: what `Array.read` returns.
 ///
 /// The lease ends with the ``with`` block, or when it and all views made from its array are gone.
+///
+/// Examples
+/// --------
+/// >>> field = sharray.create("field", data=[1, 2, 3], dir=folder)
+/// >>> with field.read() as a:
+/// ...     print(a)
+/// [1 2 3]
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Read {
@@ -93,6 +100,27 @@ impl Read {
 /// Lends an array, or a part of one, to be written by nobody else: what `Array.write` returns.
 ///
 /// The lease ends with the ``with`` block, or when it and all views made from its array are gone.
+///
+/// Examples
+/// --------
+/// Who may repair an array that a writer left half way:
+///
+/// >>> field = sharray.create("field", data=[1, 2, 3], dir=folder)
+/// >>> try:
+/// ...     with field.write() as a:
+/// ...         a[0] = 1 / 0
+/// ... except ZeroDivisionError:
+/// ...     pass
+/// >>> field.snapshot()
+/// Traceback (most recent call last):
+///     ...
+/// sharray.Poisoned: ...
+/// >>> write = field.write()
+/// >>> with write as a:
+/// ...     a[:] = 0
+/// ...     write.clear_poison()
+/// >>> field.snapshot()
+/// array([0, 0, 0])
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Write {
