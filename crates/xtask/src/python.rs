@@ -1,6 +1,6 @@
 //! Virtual environments of the project's own, with the packages that its tests need, and the wheel in them.
 
-use crate::command::{Outcome, output, program, root, target};
+use crate::command::{Outcome, cargo, output, program, root, target};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,9 +50,10 @@ pub(crate) fn wheel() -> Outcome<PathBuf> {
 /// Tests the wheel on every Python that is here: on the first with all checkers, on the others with the tests alone.
 pub(crate) fn test() -> Outcome {
     let wheel = wheel()?;
+    let example = example()?;
     let python = with_numpy()?;
     install(&python, &wheel)?;
-    run(&python, &["pytest", PACKAGE])?;
+    pytest(&python, &example)?;
     run(&python, &["mypy.stubtest", "sharray", "--allowlist", &format!("{PACKAGE}/stubtest-allowlist.txt")])?;
     let (settings, sources) = (format!("{PACKAGE}/pyproject.toml"), format!("{PACKAGE}/python"));
     run(&python, &["mypy", "--config-file", &settings, &sources, &format!("{PACKAGE}/tests/test_typing.py")])?;
@@ -64,10 +65,20 @@ pub(crate) fn test() -> Outcome {
         if version != tested {
             let python = environment(&format!("venv-{version}"), base.as_os_str())?;
             install(&python, &wheel)?;
-            run(&python, &["pytest", PACKAGE])?;
+            pytest(&python, &example)?;
         }
     }
     Ok(())
+}
+
+/// The Rust half of the example that is played in two languages.
+fn example() -> Outcome<PathBuf> {
+    cargo(&["build", "--release", "--example", "producer_consumer"]).env("CARGO_TARGET_DIR", target()).run()?;
+    Ok(target().join("release/examples/producer_consumer"))
+}
+
+fn pytest(python: &Path, example: &Path) -> Outcome {
+    program(python, &["-m", "pytest", PACKAGE]).env("SHARRAY_EXAMPLE", example).run()
 }
 
 fn install(python: &Path, wheel: &Path) -> Outcome {
