@@ -1,8 +1,8 @@
 """Types of the extension module. What the functions do is told in their docstrings.
 
 `Array`, `Publisher` and their like are generic in the scalar type of their items, as `numpy.typing.NDArray` is:
-`Array[np.float64]`. A `Cell` is generic in what it loads: `Cell[NDArray[np.float64]]`, `Cell[np.int64]`. What is attached by
-name has the dtype that the file tells, which no checker can know: it is `Array[Any]`.
+`Array[np.float64]`. A `Cell` is generic in what it loads: `Cell[NDArray[np.float64]]`, `Cell[np.int64]`. What is
+attached by name has the dtype that the file tells, which no checker can know: it is `Array[Any]`.
 """
 
 import builtins
