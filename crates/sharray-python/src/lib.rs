@@ -1,6 +1,12 @@
 //! The Python package `sharray`: the same arrays, the same bytes. This is its extension module; what Python sees of it is
 //! in `python/sharray/`.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    clippy::doc_link_with_quotes,
+    reason = "what is documented here is read in Python: docstrings, in which a[1] is an index"
+)]
+
 mod array;
 mod cell;
 mod dtype;
