@@ -3,6 +3,7 @@
 
 #![allow(
     rustdoc::broken_intra_doc_links,
+    clippy::doc_markdown,
     clippy::doc_link_with_quotes,
     reason = "what is documented here is read in Python: docstrings, in which a[1] is an index"
 )]
