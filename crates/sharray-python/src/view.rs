@@ -95,18 +95,29 @@ pub(crate) fn view_of<'py>(root: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<
     Ok(made.cast_into::<PyUntypedArray>()?)
 }
 
-/// Makes an array read-only. Nobody can undo that unless its base is writeable.
-pub(crate) fn freeze(array: &Bound<'_, PyUntypedArray>) {
+/// Says whether an array may be written through. Somebody who has it can make it writeable again only if its base is.
+pub(crate) fn set_writeable(array: &Bound<'_, PyUntypedArray>, yes: bool) {
     let array: *mut PyArrayObject = array.as_ptr().cast();
     // SAFETY: it is an array and alive, and this thread has the interpreter.
-    unsafe { (*array).fields.flags &= !NPY_ARRAY_WRITEABLE };
+    let flags = unsafe { &mut (*array).fields.flags };
+    *flags = if yes { *flags | NPY_ARRAY_WRITEABLE } else { *flags & !NPY_ARRAY_WRITEABLE };
 }
 
-/// How many references there are to an object beside the one that is looked through.
-pub(crate) fn other_references(object: &Bound<'_, PyAny>) -> usize {
-    // SAFETY: the object is alive.
+/// Moves an array to other bytes.
+///
+/// # Safety
+/// As for [`array`]; nobody else has the array, or a view of it.
+pub(crate) unsafe fn set_base(array: &Bound<'_, PyUntypedArray>, base: *mut u8) {
+    let array: *mut PyArrayObject = array.as_ptr().cast();
+    // SAFETY: it is an array and alive, and this thread has the interpreter.
+    unsafe { (*array).fields.data = base.cast() };
+}
+
+/// How many references there are to an object, the one given here among them.
+pub(crate) fn references(object: &Py<PyAny>) -> usize {
+    // SAFETY: the object is alive, and this thread has the interpreter: all types here are used under its lock.
     let count = unsafe { ffi::Py_REFCNT(object.as_ptr()) };
-    (count - 1).max(0) as usize
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// The bytes of a new array that nobody else has seen yet, to fill.

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the tests need, from PyPI.
+/// What the tests need, from the Python Package Index.
 const REQUIREMENTS: &str = "requirements-dev.txt";
 const PACKAGE: &str = "crates/sharray-python";
 /// The oldest Python that the wheel is for, and the newest that is looked for.
