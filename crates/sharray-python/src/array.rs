@@ -149,16 +149,14 @@ impl Array {
     fn take_read<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Read>> {
         let patience = Patience::of(timeout)?;
         let array = self.handle.array(py)?;
-        let mut guard = patience.wait(py, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
+        let guard = patience.wait(py, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
         if !self.is_whole || guard.is_copy() {
             return Read::new(py, &self.handle, &array, &self.part, guard);
         }
         let mut attached = lock(&self.handle.attached);
-        for spare in attached.iter().flat_map(|attached| attached.reads.iter()) {
-            match Read::again(spare, guard) {
-                Ok(()) => return Ok(spare.bind(py).clone()),
-                Err(back) => guard = back,
-            }
+        if let Some(spare) = attached.as_ref().and_then(|attached| attached.reads.free()) {
+            spare.get().again(guard);
+            return Ok(spare.bind(py).clone());
         }
         let read = Read::new(py, &self.handle, &array, &self.part, guard)?;
         if let Some(attached) = attached.as_mut() {
@@ -170,16 +168,14 @@ impl Array {
     fn take_write<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Write>> {
         let patience = Patience::of(timeout)?;
         let array = self.handle.array(py)?;
-        let mut guard = patience.wait(py, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
+        let guard = patience.wait(py, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
         if !self.is_whole {
             return Write::new(py, &self.handle, &array, &self.part, guard);
         }
         let mut attached = lock(&self.handle.attached);
-        for spare in attached.iter().flat_map(|attached| attached.writes.iter()) {
-            match Write::again(spare, py, guard) {
-                Ok(()) => return Ok(spare.bind(py).clone()),
-                Err(back) => guard = back,
-            }
+        if let Some(spare) = attached.as_ref().and_then(|attached| attached.writes.free()) {
+            spare.get().again(py, guard);
+            return Ok(spare.bind(py).clone());
         }
         let write = Write::new(py, &self.handle, &array, &self.part, guard)?;
         if let Some(attached) = attached.as_mut() {

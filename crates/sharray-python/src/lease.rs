@@ -70,18 +70,9 @@ impl Read {
         Ok(Bound::new(py, Self { name: handle.shared_name(), tether, array, is_copy })?)
     }
 
-    /// Lends the same array again under another lease, if nobody has it any more.
-    pub(crate) fn again(slf: &Py<Self>, guard: OwnedReadGuard) -> std::result::Result<(), OwnedReadGuard> {
-        let this = slf.get();
-        let is_free = view::references(slf.as_any()) == 1
-            && view::references(this.array.as_any()) == 1
-            && view::references(this.tether.as_any()) == 2;
-        let mut had = lock(&this.tether.get().guard);
-        if !is_free || had.is_some() {
-            return Err(guard);
-        }
-        *had = Some(guard);
-        Ok(())
+    /// Lends the same array again under another lease. Nobody has it any more.
+    pub(crate) fn again(&self, guard: OwnedReadGuard) {
+        *lock(&self.tether.get().guard) = Some(guard);
     }
 
     /// The array.
@@ -170,7 +161,7 @@ impl Lent {
     /// Makes the array writeable again, at another place if need be.
     ///
     /// # Safety
-    /// As for [`view::array`]; nobody else has the array.
+    /// As for [`view::array()`]; nobody else has the array.
     #[allow(unsafe_code, reason = "the caller keeps the condition")]
     pub(crate) unsafe fn place(&self, py: Python<'_>, base: *mut u8) {
         for array in [&self.root, &self.array] {
@@ -210,26 +201,14 @@ impl Write {
         Ok(Bound::new(py, Self { name: handle.shared_name(), tether: tether.unbind(), lent: Lent::new(root)? })?)
     }
 
-    /// Lends the same array again under another lease, if nobody has it any more.
-    pub(crate) fn again(
-        slf: &Py<Self>,
-        py: Python<'_>,
-        mut guard: OwnedWriteGuard,
-    ) -> std::result::Result<(), OwnedWriteGuard> {
-        let this = slf.get();
-        let is_free =
-            view::references(slf.as_any()) == 1 && !this.lent.is_seen() && view::references(this.tether.as_any()) == 2;
-        let mut had = lock(&this.tether.get().guard);
-        if !is_free || had.is_some() {
-            return Err(guard);
-        }
+    /// Lends the same array again under another lease. Nobody has it any more.
+    pub(crate) fn again(&self, py: Python<'_>, mut guard: OwnedWriteGuard) {
         // SAFETY: it is the array that it was of, the whole of it, mapped in the same place.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         unsafe {
-            this.lent.place(py, guard.as_mut_ptr());
+            self.lent.place(py, guard.as_mut_ptr());
         }
-        *had = Some(guard);
-        Ok(())
+        *lock(&self.tether.get().guard) = Some(guard);
     }
 
     /// The array.
@@ -303,6 +282,31 @@ impl Write {
     }
 }
 
+/// A context manager that may be used again.
+pub(crate) trait Again {
+    /// Whether nobody has it, its array or a view of that any more: one reference to it is the spare's own.
+    fn is_free(slf: &Py<Self>) -> bool
+    where
+        Self: Sized;
+}
+
+impl Again for Read {
+    fn is_free(slf: &Py<Self>) -> bool {
+        let Self { tether, array, .. } = slf.get();
+        let is_unseen = view::references(slf.as_any()) == 1 && view::references(array.as_any()) == 1;
+        // The array has one reference to the tether.
+        is_unseen && view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none()
+    }
+}
+
+impl Again for Write {
+    fn is_free(slf: &Py<Self>) -> bool {
+        let Self { tether, lent, .. } = slf.get();
+        let is_unseen = view::references(slf.as_any()) == 1 && !lent.is_seen();
+        is_unseen && view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none()
+    }
+}
+
 /// Context managers that were used, and may be used again: two, since a loop's variable has the array of the last
 /// iteration still when the next one begins.
 #[derive(Debug)]
@@ -322,5 +326,12 @@ impl<T> Spare<T> {
     pub(crate) fn keep(&mut self, one: &Bound<'_, T>) {
         self.0.rotate_right(1);
         self.0[0] = Some(one.clone().unbind());
+    }
+}
+
+impl<T: Again> Spare<T> {
+    /// One that may be used again.
+    pub(crate) fn free(&self) -> Option<&Py<T>> {
+        self.iter().find(|one| T::is_free(one))
     }
 }

@@ -1,6 +1,16 @@
 //! The Python package `sharray`: the same arrays, the same bytes. This is its extension module; what Python sees of it is
 //! in `python/sharray/`.
 
+#![allow(
+    clippy::doc_markdown,
+    clippy::doc_link_with_quotes,
+    rustdoc::broken_intra_doc_links,
+    reason = "what Python shows is written as Python's documentation is"
+)]
+#![allow(clippy::cast_possible_wrap, reason = "no array has more bytes than an isize can count")]
+#![allow(clippy::needless_pass_by_value, reason = "what a function of Python is given is its own")]
+#![allow(clippy::struct_field_names, reason = "a handle has what it is a handle of")]
+
 mod array;
 mod cell;
 mod dtype;

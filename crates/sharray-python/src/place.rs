@@ -75,7 +75,7 @@ impl Directory {
     }
 
     fn __repr__(&self) -> String {
-        format!("<sharray.Directory {:?}>", self.inner.path())
+        format!("<sharray.Directory '{}'>", self.inner.path().display())
     }
 
     fn __fspath__(&self) -> PathBuf {

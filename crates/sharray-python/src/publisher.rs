@@ -2,7 +2,7 @@
 
 use crate::dtype;
 use crate::error::{Result, closed};
-use crate::lease::{Lent, Spare, lock, warn};
+use crate::lease::{Again, Lent, Spare, lock, warn};
 use crate::options::{attributes_of, generation_to_python, letter_of, order_of, place_of, shape_of};
 use crate::view::{self, Placed};
 use crate::wait::Patience;
@@ -153,7 +153,7 @@ impl Publisher {
         let this = slf.get();
         lock(&this.spares).iter().for_each(Loan::let_go);
         let mut loan = this.take_loan(py, patience)?;
-        let mut terms = Terms { publisher: Some(slf.clone().unbind()), patience, facts, sequence: None };
+        let terms = Terms { publisher: Some(slf.clone().unbind()), patience, facts, sequence: None };
         if let Some(shape) = shape {
             loan.set_shape(&shape_of(shape)?)?;
         }
@@ -161,11 +161,9 @@ impl Publisher {
             return Loan::new(py, slf, loan, terms);
         }
         let mut spares = lock(&this.spares);
-        for spare in spares.iter() {
-            match Loan::again(spare, py, loan, terms) {
-                Ok(()) => return Ok(spare.bind(py).clone()),
-                Err(back) => (loan, terms) = back,
-            }
+        if let Some(spare) = spares.free() {
+            spare.get().again(py, loan, terms);
+            return Ok(spare.bind(py).clone());
         }
         let made = Loan::new(py, slf, loan, terms)?;
         spares.keep(&made);
@@ -404,28 +402,15 @@ impl Loan {
         }
     }
 
-    /// Lends the same array again over another slot, if nobody has it any more.
-    fn again(
-        slf: &Py<Self>,
-        py: Python<'_>,
-        mut loan: OwnedLoan,
-        terms: Terms,
-    ) -> std::result::Result<(), (OwnedLoan, Terms)> {
-        let this = slf.get();
-        let is_free =
-            view::references(slf.as_any()) == 1 && !this.lent.is_seen() && view::references(this.tether.as_any()) == 2;
-        let mut slot = lock(&this.tether.get().0);
-        if !is_free || !matches!(*slot, Slot::Over) {
-            return Err((loan, terms));
-        }
+    /// Lends the same array again over another slot of the same shape. Nobody has it any more.
+    fn again(&self, py: Python<'_>, mut loan: OwnedLoan, terms: Terms) {
         // SAFETY: as in `new`; loans of the declared shape alone are kept to be used again.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         unsafe {
-            this.lent.place(py, loan.as_mut_ptr());
+            self.lent.place(py, loan.as_mut_ptr());
         }
-        *slot = Slot::Loan(loan);
-        *lock(&this.terms) = terms;
-        Ok(())
+        *lock(&self.tether.get().0) = Slot::Loan(loan);
+        *lock(&self.terms) = terms;
     }
 
     /// The array.
@@ -492,6 +477,14 @@ impl Loan {
         if self.end(py).is_some() && !self.lent.is_seen() {
             drop(lock(&self.tether.get().0).take());
         }
+    }
+}
+
+impl Again for Loan {
+    fn is_free(slf: &Py<Self>) -> bool {
+        let Self { tether, lent, .. } = slf.get();
+        let is_unseen = view::references(slf.as_any()) == 1 && !lent.is_seen();
+        is_unseen && view::references(tether.as_any()) == 2 && matches!(*lock(&tether.get().0), Slot::Over)
     }
 }
 

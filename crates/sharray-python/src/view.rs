@@ -21,7 +21,7 @@ pub(crate) struct Placed<'a> {
 ///
 /// # Safety
 /// `placed` describes items of `dtype` inside memory that is mapped as long as `owner` lives. If it is writeable, nobody
-/// but the array and the views made from it accesses the memory until the array's flag is cleared by [`freeze`].
+/// but the array and the views made from it accesses the memory until [`set_writeable`] says that it is not.
 /// Otherwise the memory may change under the array's eyes: NumPy reads it as it would another thread's.
 pub(crate) unsafe fn array<'py>(
     py: Python<'py>,
@@ -106,7 +106,7 @@ pub(crate) fn set_writeable(array: &Bound<'_, PyUntypedArray>, yes: bool) {
 /// Moves an array to other bytes.
 ///
 /// # Safety
-/// As for [`array`]; nobody else has the array, or a view of it.
+/// As for [`array()`]; nobody else has the array, or a view of it.
 pub(crate) unsafe fn set_base(array: &Bound<'_, PyUntypedArray>, base: *mut u8) {
     let array: *mut PyArrayObject = array.as_ptr().cast();
     // SAFETY: it is an array and alive, and this thread has the interpreter.
