@@ -174,7 +174,7 @@ impl AnyPublisher {
             kept.map(|()| slot).map_err(|fault| self.attachment.explain(fault))
         });
         match loaned {
-            Ok(slot) => Ok(OwnedLoan::new(Pin::of_kept(&self.attachment, slot, entry))),
+            Ok(slot) => Ok(OwnedLoan::new(Pin::of_kept(&self.attachment, slot, entry), self.producer.newest() + 1)),
             Err(error) => {
                 self.attachment.return_pin(entry);
                 Err(error)
@@ -194,7 +194,10 @@ impl AnyPublisher {
         if !Arc::ptr_eq(loan.pin().attachment(), &self.attachment) {
             return Err(Error::invalid(self.name(), "the loan is of another publisher"));
         }
-        self.within(timeout, Producer::make_way)?;
+        self.attachment.enter()?;
+        if loan.sequence() != self.producer.newest() + 1 {
+            self.within(timeout, Producer::make_way)?;
+        }
         let (pin, mut header) = loan.into_parts();
         stamp(&mut header);
         let segment = self.attachment.segment();
