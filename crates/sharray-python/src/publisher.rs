@@ -1,7 +1,7 @@
 //! The publishing side of a stream.
 
 use crate::dtype;
-use crate::error::{Result, closed};
+use crate::error::{Raised, Result, closed};
 use crate::lease::{Lent, warn};
 use crate::options::{attributes_of, generation_to_python, letter_of, order_of, place_of, shape_of};
 use crate::view::{self, Placed};
@@ -84,23 +84,15 @@ impl Publisher {
         patience.wait(py, |timeout| self.with(timeout, |publisher| publisher.loan_owned(timeout)))
     }
 
-    fn publish_loan(&self, py: Python<'_>, patience: Patience, loan: OwnedLoan) -> Result<AnyFrame> {
+    /// Publishes a loan. If it was not published it is still there: views may show its bytes.
+    ///
+    /// It waits only if others were published since it was taken.
+    fn publish_loan(&self, py: Python<'_>, patience: Patience, loan: &Mutex<Option<OwnedLoan>>) -> Result<AnyFrame> {
         self.check_open(py)?;
-        let loan = Mutex::new(Some(loan));
-        // It waits only if others were published before, and then all at once: a loan is given to be published once.
-        let timeout = patience.duration();
-        let publish = || {
+        patience.wait(py, |timeout| {
             let mut loan = loan.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(loan) = loan.take() else { return Err(Error::TimedOut { name: self.name.clone() }) };
-            self.with(None, |publisher| publisher.publish_owned(loan, timeout))
-        };
-        match self.publisher.try_lock() {
-            Ok(guard) => {
-                drop(guard);
-                Ok(publish()?)
-            }
-            Err(_) => Ok(py.detach(publish)?),
-        }
+            self.with(timeout, |publisher| publisher.publish_from(&mut loan, timeout))
+        })
     }
 }
 
@@ -363,6 +355,7 @@ impl Loan {
         let facts = *self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         let lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner).take();
         let is_stale = lent.as_ref().is_some_and(|lent| lent.take_back(py));
+        let is_shown = lent.as_ref().is_some_and(|lent| lent.root(py).is_some());
         let frame = if is_stale {
             let root = lent.as_ref().and_then(|lent| lent.root(py));
             *state = State::Stale(loan);
@@ -374,12 +367,23 @@ impl Loan {
                 py.import("numpy")?.getattr("copyto")?.call1((target, root))?;
             }
             facts.tell(&mut copy)?;
-            publisher.publish_loan(py, self.patience, copy)?
+            publisher.publish_loan(py, self.patience, &Mutex::new(Some(copy)))?
         } else {
-            facts.tell(&mut loan)?;
-            let is_shown = lent.as_ref().is_some_and(|lent| lent.root(py).is_some());
             drop(state);
-            let frame = publisher.publish_loan(py, self.patience, loan)?;
+            let told = facts.tell(&mut loan);
+            let loan = Mutex::new(Some(loan));
+            let published = told.map_err(Raised::from).and_then(|()| publisher.publish_loan(py, self.patience, &loan));
+            let frame = match published {
+                Ok(frame) => frame,
+                Err(error) => {
+                    // The array still shows the slot.
+                    let loan = loan.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    if let (true, Some(loan)) = (is_shown, loan) {
+                        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Stale(loan);
+                    }
+                    return Err(error);
+                }
+            };
             if is_shown {
                 let sequence = frame.sequence();
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
