@@ -191,6 +191,31 @@ impl AnyPublisher {
     /// [`Error::InvalidArgument`] for a loan of another publisher; [`Error::Forked`]; and those of a loan that has to
     /// wait. Nothing is published then.
     pub fn publish_owned(&mut self, loan: OwnedLoan, timeout: Option<Duration>) -> Result<AnyFrame> {
+        self.publish_from(&mut Some(loan), timeout)
+    }
+
+    /// As [`publish_owned`](Self::publish_owned), but takes the loan only if it is published: refused, it is still there,
+    /// and so are its bytes, for those who have pointers to them.
+    ///
+    /// # Errors
+    /// As [`publish_owned`](Self::publish_owned); [`Error::InvalidArgument`] if there is no loan.
+    pub fn publish_from(&mut self, loan: &mut Option<OwnedLoan>, timeout: Option<Duration>) -> Result<AnyFrame> {
+        let Some(mut kept) = loan.take() else {
+            return Err(Error::invalid(self.name(), "there is no loan to publish"));
+        };
+        match self.publish_kept(&mut kept, timeout) {
+            Ok(sequence) => {
+                let (pin, header) = kept.into_parts();
+                Ok(AnyFrame::of_publisher(pin, sequence, header))
+            }
+            Err(error) => {
+                *loan = Some(kept);
+                Err(error)
+            }
+        }
+    }
+
+    fn publish_kept(&mut self, loan: &mut OwnedLoan, timeout: Option<Duration>) -> Result<u64> {
         if !Arc::ptr_eq(loan.pin().attachment(), &self.attachment) {
             return Err(Error::invalid(self.name(), "the loan is of another publisher"));
         }
@@ -198,14 +223,12 @@ impl AnyPublisher {
         if loan.sequence() != self.producer.newest() + 1 {
             self.within(timeout, Producer::make_way)?;
         }
-        let (pin, mut header) = loan.into_parts();
-        stamp(&mut header);
-        let segment = self.attachment.segment();
+        stamp(loan.header_mut());
+        let (segment, slot) = (self.attachment.segment(), loan.pin().slot());
         // Cannot fail: the slot was checked when it was loaned.
-        _ = segment.write_header(pin.slot(), &header);
-        let published = self.producer.publish_kept(segment, pin.slot());
-        let sequence = published.map_err(|fault| self.attachment.explain(fault))?;
-        Ok(AnyFrame::of_publisher(pin, sequence, header))
+        _ = segment.write_header(slot, loan.header());
+        let published = self.producer.publish_kept(segment, slot);
+        published.map_err(|fault| self.attachment.explain(fault))
     }
 
     /// Asks the producer for what needs room: `ask` is told whether to evict. At once, if there is room.

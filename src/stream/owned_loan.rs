@@ -33,6 +33,14 @@ impl OwnedLoan {
         &self.pin
     }
 
+    pub(super) fn header(&self) -> &FrameHeader {
+        &self.header
+    }
+
+    pub(super) fn header_mut(&mut self) -> &mut FrameHeader {
+        &mut self.header
+    }
+
     pub(super) fn into_parts(self) -> (Pin, FrameHeader) {
         (self.pin, self.header)
     }

@@ -520,9 +520,12 @@ impl Array {
 
     /// Writes to a part of it, under a lease.
     fn __setitem__(&self, py: Python<'_>, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result<()> {
-        let write = self.__getitem__(index)?.take_write(py, None)?;
+        let part = self.__getitem__(index)?;
+        // What does not fit is found out before anything is written.
+        let fitting = py.import("sharray._numpy")?.getattr("fitting")?;
+        let value = fitting.call1((value, part.handle.dtype(py), PyTuple::new(py, part.part.shape())?))?;
+        let write = part.take_write(py, None)?;
         let done = write.get().lend(py).and_then(|items| Ok(items.set_item(PyEllipsis::get(py), value)?));
-        // What did not fit was found out before anything was written, or else it is half written.
         write.get().release(py, done.is_err())?;
         done
     }
@@ -560,7 +563,7 @@ impl Array {
     unsafe fn __getbuffer__(&self, py: Python<'_>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let live = self.live(py)?;
         // SAFETY: the interpreter gives what it asks to be filled.
-        unsafe { view::lend_buffer(live.as_any(), view, flags) }
+        unsafe { view::lend_buffer(&live, view, flags) }
     }
 
     /// The items as they are, read-only and live, for another library.

@@ -6,6 +6,8 @@ use crate::options::{attributes_to_python, generation_to_python, letter_of, plac
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
+use sharray::Kind;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// A folder in which arrays are found by name.
@@ -78,8 +80,8 @@ impl Directory {
         format!("<sharray.Directory '{}'>", self.inner.path().display())
     }
 
-    fn __fspath__(&self) -> PathBuf {
-        self.inner.path().to_owned()
+    fn __fspath__(&self) -> OsString {
+        self.inner.path().as_os_str().to_owned()
     }
 }
 
@@ -250,7 +252,12 @@ impl Info {
     /// ``'stream'``, ``'array'`` or ``'cell'``.
     #[getter]
     fn kind(&self) -> String {
-        self.inner.kind.to_string()
+        match self.inner.kind {
+            Kind::Stream => "stream".to_owned(),
+            Kind::InPlace => "array".to_owned(),
+            Kind::Cell => "cell".to_owned(),
+            other => other.to_string(),
+        }
     }
 
     /// Its dtype.

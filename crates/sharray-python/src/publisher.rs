@@ -1,7 +1,7 @@
 //! The publishing side of a stream.
 
 use crate::dtype;
-use crate::error::{Result, closed};
+use crate::error::{Raised, Result, closed};
 use crate::lease::{Again, Lent, Spare, lock, warn};
 use crate::options::{attributes_of, generation_to_python, letter_of, order_of, place_of, shape_of};
 use crate::view::{self, Placed};
@@ -94,23 +94,15 @@ impl Publisher {
         patience.wait(py, |timeout| self.with(timeout, |publisher| publisher.loan_owned(timeout)))
     }
 
-    fn publish_loan(&self, py: Python<'_>, patience: Patience, loan: OwnedLoan) -> Result<AnyFrame> {
+    /// Publishes a loan. If it was not published it is still there: views may show its bytes.
+    ///
+    /// It waits only if others were published since it was taken.
+    fn publish_loan(&self, py: Python<'_>, patience: Patience, loan: &Mutex<Option<OwnedLoan>>) -> Result<AnyFrame> {
         self.check_open(py)?;
-        let loan = Mutex::new(Some(loan));
-        // It waits only if others were published before, and then all at once: a loan is given to be published once.
-        let timeout = patience.duration();
-        let publish = || {
+        patience.wait(py, |timeout| {
             let mut loan = loan.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(loan) = loan.take() else { return Err(Error::TimedOut { name: self.name.to_string() }) };
-            self.with(None, |publisher| publisher.publish_owned(loan, timeout))
-        };
-        match self.publisher.try_lock() {
-            Ok(guard) => {
-                drop(guard);
-                Ok(publish()?)
-            }
-            Err(_) => Ok(py.detach(publish)?),
-        }
+            self.with(timeout, |publisher| publisher.publish_from(&mut loan, timeout))
+        })
     }
 }
 
@@ -439,12 +431,18 @@ impl Loan {
             let mut copy = publisher.take_loan(py, patience)?;
             self.copy_into(py, publisher, &mut copy)?;
             facts.tell(&mut copy)?;
-            publisher.publish_loan(py, patience, copy)?
+            publisher.publish_loan(py, patience, &Mutex::new(Some(copy)))?
         } else {
             let loan = lock(&self.tether.get().0).take();
             let mut loan = loan.ok_or_else(|| closed(py, &self.name))?;
-            facts.tell(&mut loan)?;
-            publisher.publish_loan(py, patience, loan)?
+            let told = facts.tell(&mut loan).map_err(Raised::from);
+            let loan = Mutex::new(Some(loan));
+            let published = told.and_then(|()| publisher.publish_loan(py, patience, &loan));
+            if let (Some(loan), true) = (lock(&loan).take(), self.lent.is_seen()) {
+                // It was not published, and the array still shows the slot.
+                *lock(&self.tether.get().0) = Slot::Loan(loan);
+            }
+            published?
         };
         let sequence = frame.sequence();
         lock(&self.terms).sequence = Some(sequence);

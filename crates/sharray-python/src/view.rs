@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code, reason = "NumPy's C interface")]
 
-use numpy::npyffi::{self, NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, PyArrayObject};
-use numpy::{PyArrayDescr, PyUntypedArray};
+use numpy::npyffi::{self, NPY_ARRAY_WRITEABLE, NPY_TYPES, NpyTypes, PY_ARRAY_API, PyArrayObject};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::c_int;
@@ -132,11 +133,24 @@ pub(crate) unsafe fn bytes_of_new<'a>(array: &'a mut Bound<'_, PyUntypedArray>, 
     unsafe { std::slice::from_raw_parts_mut(data.cast(), len) }
 }
 
-/// Lends an object's buffer, as its own `__buffer__` would.
+/// Lends an array's buffer, as its own `__buffer__` would.
+///
+/// NumPy asks for a buffer before it asks for `__array__`, and believes what that tells of the dtype. So there is none of
+/// items that it cannot tell: opaque bytes, titles, gaps.
 ///
 /// # Safety
 /// `view` is what the interpreter gave to `__getbuffer__`.
-pub(crate) unsafe fn lend_buffer(of: &Bound<'_, PyAny>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+pub(crate) unsafe fn lend_buffer(
+    of: &Bound<'_, PyUntypedArray>,
+    view: *mut ffi::Py_buffer,
+    flags: c_int,
+) -> PyResult<()> {
+    let (py, dtype) = (of.py(), of.dtype());
+    let is_plain =
+        matches!(dtype.kind(), b'b' | b'i' | b'u' | b'f' | b'c') && dtype.num() < NPY_TYPES::NPY_OBJECT as c_int;
+    if !is_plain && !py.import("sharray._numpy")?.getattr("is_told_by_buffers")?.call1((&dtype,))?.is_truthy()? {
+        return Err(PyBufferError::new_err(format!("a buffer cannot tell the dtype {dtype}: ask for the array")));
+    }
     // SAFETY: the caller vouches for `view`; the object is alive, and the buffer keeps it so.
     let done = unsafe { ffi::PyObject_GetBuffer(of.as_ptr(), view, flags) };
     if done < 0 { Err(PyErr::fetch(of.py())) } else { Ok(()) }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,3 +21,20 @@ def part_of(
     part = np.lib.stride_tricks.as_strided(base, shape, strides, subok=True)
     part.flags.writeable = whole.flags.writeable
     return part  # type: ignore[no-any-return]
+
+
+def fitting(value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """A value as an array of this dtype and shape, converted and broadcast as an assignment does it."""
+    items = np.asarray(value, dtype)
+    while items.ndim > len(shape) and items.shape[0] == 1:
+        items = items[0]
+    return np.broadcast_to(items, shape)
+
+
+@cache
+def is_told_by_buffers(dtype: np.dtype[Any]) -> bool:
+    """Whether what NumPy reads from a buffer of this dtype is this dtype."""
+    try:
+        return np.asarray(memoryview(np.empty(1, dtype))).dtype == dtype
+    except (BufferError, RuntimeError, ValueError):
+        return False
