@@ -242,6 +242,13 @@ impl Array {
     /// Notes
     /// -----
     /// Of an array that may only be read, a copy is lent.
+    ///
+    /// Examples
+    /// --------
+    /// >>> field = sharray.create("field", data=np.eye(3), dir=folder)
+    /// >>> with field.read(timeout=1) as a:
+    /// ...     print(a.sum(), a.flags.writeable)
+    /// 3.0 False
     #[pyo3(signature = (timeout = None))]
     fn read<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Read>> {
         self.take_read(py, timeout)
@@ -273,6 +280,16 @@ impl Array {
     /// Notes
     /// -----
     /// What is leased are the blocks that the part is in: all of the array, unless it was created with several.
+    ///
+    /// Examples
+    /// --------
+    /// >>> field = sharray.create("field", (3, 3), dir=folder)
+    /// >>> with field.write() as a:
+    /// ...     a += 1
+    /// >>> with field[0].write(timeout=1) as row:
+    /// ...     row[:] = 5
+    /// >>> field.snapshot().sum()
+    /// np.float64(21.0)
     #[pyo3(signature = (timeout = None))]
     fn write<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Write>> {
         self.take_write(py, timeout)
@@ -293,6 +310,15 @@ impl Array {
     /// ------
     /// TimedOut, Locked, Poisoned, WouldDeadlock
     ///     As `read`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> field = sharray.create("field", data=np.eye(2), dir=folder)
+    /// >>> before = field.snapshot()
+    /// >>> field[...] = 7
+    /// >>> before
+    /// array([[1., 0.],
+    ///        [0., 1.]])
     #[pyo3(signature = (timeout = None))]
     fn snapshot<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyUntypedArray>> {
         self.copy(py, timeout)
@@ -310,6 +336,16 @@ impl Array {
     /// Returns
     /// -------
     /// Array
+    ///
+    /// Examples
+    /// --------
+    /// Whoever writes one block keeps nobody from the others:
+    ///
+    /// >>> field = sharray.create("field", (100, 4), blocks=10, dir=folder)
+    /// >>> field.block(2).shape
+    /// (10, 4)
+    /// >>> with field.block(2).write(), field.block(3).write(timeout=0):
+    /// ...     pass
     #[pyo3(signature = (index, count = 1))]
     fn block(&self, py: Python<'_>, index: usize, count: usize) -> Result<Self> {
         if !self.is_whole {
@@ -343,6 +379,14 @@ impl Array {
     ///     If nothing was written in time.
     /// Retired
     ///     If the array was unlinked meanwhile.
+    ///
+    /// Examples
+    /// --------
+    /// >>> field = sharray.create("field", 3, dir=folder)
+    /// >>> seen = field.sequence
+    /// >>> field[0] = 1.5
+    /// >>> field.wait_changed(seen, timeout=1)
+    /// 2
     #[pyo3(signature = (since = None, timeout = None))]
     fn wait_changed(&self, py: Python<'_>, since: Option<u64>, timeout: Option<f64>) -> Result<u64> {
         let array = self.handle.array(py)?;
@@ -389,6 +433,13 @@ impl Array {
     /// ------
     /// Replaced
     ///     If another array has the name by now.
+    ///
+    /// Examples
+    /// --------
+    /// >>> field = sharray.create("field", data=np.eye(3), dir=folder)
+    /// >>> field[1:].as_memmap()
+    /// memmap([[0., 1., 0.],
+    ///         [0., 0., 1.]])
     #[pyo3(signature = (mode = "r"))]
     fn as_memmap<'py>(&self, py: Python<'py>, mode: &str) -> Result<Bound<'py, PyAny>> {
         if !["r", "r+", "c"].contains(&mode) {
@@ -753,6 +804,12 @@ pub(crate) fn create(
 ///     If the name is that of a stream or a cell.
 /// TimedOut
 ///     If it did not appear in time.
+///
+/// Examples
+/// --------
+/// >>> field = sharray.create("field", data=np.eye(3), dir=folder)
+/// >>> sharray.attach("field", mode="r", dir=folder)
+/// <sharray.Array "field": float64 (3, 3), read-only>
 #[pyfunction]
 #[pyo3(name = "attach", signature = (name, *, mode = "r+", wait = None, dir = None))]
 pub(crate) fn attach_by_name(
@@ -801,6 +858,16 @@ pub(crate) fn attach_by_name(
 /// ------
 /// Mismatch
 ///     If what is there is of another kind, dtype, shape or order.
+///
+/// Examples
+/// --------
+/// Whichever process comes first creates it:
+///
+/// >>> mine = sharray.open("field", (3, 3), "i4", dir=folder)
+/// >>> yours = sharray.open("field", (3, 3), "i4", dir=folder)
+/// >>> mine[0, 0] = 1
+/// >>> int(yours.snapshot()[0, 0])
+/// 1
 #[pyfunction]
 #[pyo3(signature = (
     name, shape, dtype = None, *, order = "C", blocks = 1, attributes = None, participants = 64, permissions = 0o600,

@@ -94,6 +94,12 @@ impl Cell {
     /// -------
     /// numpy.ndarray or numpy.generic
     ///     A copy: an array, or a scalar if the cell has no dimensions.
+    ///
+    /// Examples
+    /// --------
+    /// >>> gain = sharray.cell("gain", 1.5, dir=folder)
+    /// >>> gain.load()
+    /// np.float64(1.5)
     fn load<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         let cell = self.cell(py)?;
         let empty =
@@ -143,6 +149,15 @@ impl Cell {
     /// -------
     /// CellWriter
     ///     A context manager; it gives the role back at the end of its block, or when it is gone.
+    ///
+    /// Examples
+    /// --------
+    /// >>> gain = sharray.cell("gain", 1.0, dir=folder)
+    /// >>> with gain.writer() as writer:
+    /// ...     for value in range(1000):
+    /// ...         writer.store(value)
+    /// >>> gain.load()
+    /// np.float64(999.0)
     #[pyo3(signature = (timeout = None))]
     fn writer(slf: &Bound<'_, Self>, py: Python<'_>, timeout: Option<f64>) -> Result<CellWriter> {
         let cell = slf.get().cell(py)?;
@@ -163,6 +178,13 @@ impl Cell {
     /// -------
     /// int
     ///     What `sequence` is then.
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut
+    ///     If nothing was stored in time.
+    /// Retired
+    ///     If the cell was unlinked meanwhile.
     #[pyo3(signature = (since = None, timeout = None))]
     fn wait_changed(&self, py: Python<'_>, since: Option<u64>, timeout: Option<f64>) -> Result<u64> {
         let cell = self.cell(py)?;
@@ -280,6 +302,11 @@ impl CellWriter {
     /// ----------
     /// value : array_like
     ///     What to store; it is broadcast to the cell's shape.
+    ///
+    /// Raises
+    /// ------
+    /// Closed
+    ///     If the role was given back.
     fn store(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> Result<()> {
         let cell = self.cell.get();
         let bytes = cell.bytes(py, value)?;
@@ -337,6 +364,12 @@ impl CellWriter {
 ///     If it is not there and no value is given.
 /// Mismatch
 ///     If what is there is of another kind, dtype or shape.
+///
+/// Examples
+/// --------
+/// >>> target = sharray.cell("robot/target", np.zeros(3), dir=folder)
+/// >>> sharray.cell("robot/target", mode="r", dir=folder).load()
+/// array([0., 0., 0.])
 #[pyfunction]
 #[pyo3(signature = (
     name, value = None, dtype = None, *, mode = "r+", wait = None, attributes = None, permissions = 0o600, dir = None

@@ -14,6 +14,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// One published array: what `Subscriber.latest` and `Subscriber.recv` return.
 ///
 /// Its items stand in shared memory and stay as they are while it lives, or any view made from its array does.
+///
+/// Examples
+/// --------
+/// >>> camera = sharray.publish("camera", (2, 3), "u1", dir=folder)
+/// >>> viewer = sharray.subscribe("camera", dir=folder)
+/// >>> _ = camera.publish(7, time=1700000000.5, tags=(640, 480))
+/// >>> with viewer.recv(timeout=1) as frame:
+/// ...     print(frame.sequence, frame.missed, frame.time, frame.tags, frame.shape)
+/// 1 0 1700000000.5 (640, 480) (2, 3)
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Frame {
@@ -111,7 +120,7 @@ impl Frame {
         self.sequence
     }
 
-    /// How many frames the subscriber lost between the one it received before and this one.
+    /// How many frames the subscriber lost between the one it received before and this one; 0 in what `latest` returns.
     #[getter]
     fn missed(&self) -> u64 {
         self.missed

@@ -41,6 +41,13 @@ fn offset_in(part: &Part, first_row: usize, strides: impl FnOnce() -> Vec<usize>
 /// Lends an array, or a part of one, to be read: what `Array.read` returns.
 ///
 /// The lease ends with the ``with`` block, or when it and all views made from its array are gone.
+///
+/// Examples
+/// --------
+/// >>> field = sharray.create("field", data=[1, 2, 3], dir=folder)
+/// >>> with field.read() as a:
+/// ...     print(a)
+/// [1 2 3]
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Read {
@@ -170,11 +177,40 @@ impl Lent {
             view::set_writeable(array.bind(py), true);
         }
     }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+    }
 }
 
 /// Lends an array, or a part of one, to be written by nobody else: what `Array.write` returns.
 ///
 /// The lease ends with the ``with`` block, or when it and all views made from its array are gone.
+///
+/// Examples
+/// --------
+/// Who may repair an array that a writer left half way:
+///
+/// >>> field = sharray.create("field", data=[1, 2, 3], dir=folder)
+/// >>> try:
+/// ...     with field.write() as a:
+/// ...         a[0] = 1 / 0
+/// ... except ZeroDivisionError:
+/// ...     pass
+/// >>> field.snapshot()
+/// Traceback (most recent call last):
+///     ...
+/// sharray.Poisoned: ...
+/// >>> write = field.write()
+/// >>> with write as a:
+/// ...     a[:] = 0
+/// ...     write.clear_poison()
+/// >>> field.snapshot()
+/// array([0, 0, 0])
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Write {
@@ -333,5 +369,13 @@ impl<T: Again> Spare<T> {
     /// One that may be used again.
     pub(crate) fn free(&self) -> Option<&Py<T>> {
         self.iter().find(|one| T::is_free(one))
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
     }
 }

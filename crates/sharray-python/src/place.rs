@@ -57,21 +57,54 @@ impl Directory {
     }
 
     /// Every array here, in the order of their names.
+    ///
+    /// Returns
+    /// -------
+    /// list of Info
     fn list(&self) -> Result<Vec<Info>> {
         Ok(self.inner.list()?.into_iter().map(Info::from).collect())
     }
 
     /// Tells about one array. Attaches nothing.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str
+    ///     The array.
+    ///
+    /// Returns
+    /// -------
+    /// Info
+    ///
+    /// Raises
+    /// ------
+    /// NotFound
+    ///     If there is no such array.
     fn inspect(&self, name: &str) -> Result<Info> {
         Ok(Info::from(self.inner.inspect(name)?))
     }
 
     /// Takes an array's name away. Those who are attached go on; nobody else can attach.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str
+    ///     The array.
+    ///
+    /// Raises
+    /// ------
+    /// NotFound
+    ///     If there is no such array.
     fn unlink(&self, name: &str) -> Result<()> {
         Ok(self.inner.unlink(name)?)
     }
 
     /// Removes what dead processes left behind; returns the names of the arrays that went.
+    ///
+    /// Returns
+    /// -------
+    /// list of str
+    ///     The names of the arrays that went.
     fn collect_garbage(&self) -> Result<Vec<String>> {
         Ok(self.inner.collect_garbage()?)
     }
@@ -100,6 +133,15 @@ fn path_to_python(py: Python<'_>, path: &std::path::Path) -> PyResult<Py<PyAny>>
 /// Returns
 /// -------
 /// list of Info
+///
+/// Examples
+/// --------
+/// >>> field = sharray.create("sim/field", 3, dir=folder)
+/// >>> speed = sharray.cell("sim/speed", 1.5, dir=folder)
+/// >>> for info in sharray.list(dir=folder):
+/// ...     print(info.name, info.kind, info.dtype, info.shape)
+/// sim/field array float64 (3,)
+/// sim/speed cell float64 ()
 #[pyfunction]
 #[pyo3(signature = (*, dir = None))]
 pub(crate) fn list(dir: Option<&Bound<'_, PyAny>>) -> Result<Vec<Info>> {
@@ -123,6 +165,15 @@ pub(crate) fn list(dir: Option<&Bound<'_, PyAny>>) -> Result<Vec<Info>> {
 /// ------
 /// NotFound
 ///     If there is no such array.
+///
+/// Examples
+/// --------
+/// What opens the file without this library, as it is and without a lease:
+///
+/// >>> field = sharray.create("field", data=np.arange(6.0).reshape(2, 3), dir=folder)
+/// >>> info = sharray.inspect("field", dir=folder)
+/// >>> np.memmap(info.path, info.dtype, "r", info.data_offset, info.shape, info.order).sum()
+/// np.float64(15.0)
 #[pyfunction]
 #[pyo3(signature = (name, *, dir = None))]
 pub(crate) fn inspect(name: &str, dir: Option<&Bound<'_, PyAny>>) -> Result<Info> {
@@ -142,6 +193,15 @@ pub(crate) fn inspect(name: &str, dir: Option<&Bound<'_, PyAny>>) -> Result<Info
 /// ------
 /// NotFound
 ///     If there is no such array.
+///
+/// Examples
+/// --------
+/// >>> field = sharray.create("field", 3, dir=folder)
+/// >>> sharray.unlink("field", dir=folder)
+/// >>> field.is_retired
+/// True
+/// >>> field.snapshot()
+/// array([0., 0., 0.])
 #[pyfunction]
 #[pyo3(signature = (name, *, dir = None))]
 pub(crate) fn unlink(name: &str, dir: Option<&Bound<'_, PyAny>>) -> Result<()> {
@@ -159,6 +219,14 @@ pub(crate) fn unlink(name: &str, dir: Option<&Bound<'_, PyAny>>) -> Result<()> {
 /// -------
 /// list of str
 ///     The names of the arrays that went.
+///
+/// Examples
+/// --------
+/// What lives stays:
+///
+/// >>> field = sharray.create("field", 3, dir=folder)
+/// >>> sharray.collect_garbage(dir=folder)
+/// []
 #[pyfunction]
 #[pyo3(signature = (*, dir = None))]
 pub(crate) fn collect_garbage(dir: Option<&Bound<'_, PyAny>>) -> Result<Vec<String>> {
@@ -249,14 +317,17 @@ impl Info {
         path_to_python(py, &self.inner.path)
     }
 
-    /// ``'stream'``, ``'array'`` or ``'cell'``.
+    /// ``'stream'``, ``'array'`` or ``'cell'``; ``'growable'`` or ``'team'`` for what other programs made.
     #[getter]
-    fn kind(&self) -> String {
+    fn kind(&self) -> &'static str {
         match self.inner.kind {
-            Kind::Stream => "stream".to_owned(),
-            Kind::InPlace => "array".to_owned(),
-            Kind::Cell => "cell".to_owned(),
-            other => other.to_string(),
+            Kind::InPlace => "array",
+            Kind::Cell => "cell",
+            Kind::Stream => "stream",
+            Kind::Growable => "growable",
+            Kind::Team => "team",
+            // The enum may grow.
+            _ => "unknown",
         }
     }
 
@@ -364,6 +435,6 @@ impl Info {
 
     fn __repr__(&self) -> String {
         let Self { inner } = self;
-        format!("<sharray.Info {:?}: {} {} {:?}>", inner.name, inner.kind, inner.dtype, inner.shape)
+        format!("<sharray.Info {:?}: {} {} {:?}>", inner.name, self.kind(), inner.dtype, inner.shape)
     }
 }

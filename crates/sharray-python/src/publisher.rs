@@ -131,7 +131,19 @@ impl Publisher {
     /// ------
     /// TimedOut, NoFreeSlot
     ///     If subscribers look at all the slots all the time; `NoFreeSlot` if the call was not to wait.
-    #[pyo3(signature = (timeout = None, *, shape = None, time = None, tags = (0, 0)))]
+    ///
+    /// Examples
+    /// --------
+    /// >>> camera = sharray.publish("camera", (2, 3), "u1", dir=folder)
+    /// >>> loan = camera.loan(timeout=1, shape=(1, 3), tags=(640, 480))
+    /// >>> with loan as image:
+    /// ...     image[...] = 7
+    /// >>> loan.sequence
+    /// 1
+    #[pyo3(
+        signature = (timeout = None, *, shape = None, time = None, tags = (0, 0)),
+        text_signature = "($self, timeout=None, *, shape=None, time=None, tags=(0, 0))"
+    )]
     fn loan<'py>(
         slf: &Bound<'py, Self>,
         py: Python<'py>,
@@ -179,7 +191,21 @@ impl Publisher {
     /// -------
     /// int
     ///     The frame's sequence.
-    #[pyo3(signature = (array, timeout = None, *, time = None, tags = (0, 0)))]
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut, NoFreeSlot
+    ///     As `loan`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> camera = sharray.publish("camera", (2, 3), "u1", dir=folder)
+    /// >>> camera.publish(np.ones((2, 3)))
+    /// 1
+    #[pyo3(
+        signature = (array, timeout = None, *, time = None, tags = (0, 0)),
+        text_signature = "($self, array, timeout=None, *, time=None, tags=(0, 0))"
+    )]
     fn publish<'py>(
         slf: &Bound<'py, Self>,
         py: Python<'py>,
@@ -320,6 +346,16 @@ impl Facts {
 /// Leaving its ``with`` block publishes the frame. The array turns read-only then and shows what was published; as long
 /// as somebody has it, the frame stays as it is. If views made from it are still there, nobody could keep those from being
 /// written through: what is published then is a copy in another slot, and a `StaleViewWarning` says so.
+///
+/// Examples
+/// --------
+/// >>> camera = sharray.publish("camera", 3, dir=folder)
+/// >>> with camera.loan() as image:
+/// ...     image[:] = 1, 2, 3
+/// >>> image.flags.writeable
+/// False
+/// >>> image
+/// array([1., 2., 3.])
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Loan {
@@ -556,6 +592,14 @@ impl Loan {
     fn __repr__(&self) -> String {
         format!("<sharray.Loan of {:?}>", self.name)
     }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+    }
 }
 
 /// Becomes the publisher of a stream: takes it over if it is there and its producer is gone, or else creates it.
@@ -601,6 +645,12 @@ impl Loan {
 ///     If what is there is of another kind, dtype, shape or order.
 /// NotFound
 ///     If it is not there and no shape is given.
+///
+/// Examples
+/// --------
+/// >>> with sharray.publish("camera", (480, 640), "u1", dir=folder, history=8) as camera:
+/// ...     with camera.loan() as image:
+/// ...         image[...] = 7
 #[pyfunction]
 #[pyo3(signature = (
     name, shape = None, dtype = None, *, order = "C", history = 4, slots = None, backpressure = "block",

@@ -149,6 +149,8 @@ fn attach(
 impl Subscriber {
     /// The newest frame, whatever was received before. Does not wait.
     ///
+    /// It leaves `recv` where it is, and counts nothing as missed.
+    ///
     /// Returns
     /// -------
     /// Frame or None
@@ -158,6 +160,16 @@ impl Subscriber {
     /// ------
     /// TooManyPins
     ///     If this subscriber's frames are held too many at a time: eight.
+    ///
+    /// Examples
+    /// --------
+    /// >>> camera = sharray.publish("camera", 3, dir=folder)
+    /// >>> viewer = sharray.subscribe("camera", dir=folder)
+    /// >>> for value in range(5):
+    /// ...     _ = camera.publish(value)
+    /// >>> frame = viewer.latest()
+    /// >>> frame.array, frame.sequence, frame.missed
+    /// (array([4., 4., 4.]), 5, 0)
     fn latest(&self, py: Python<'_>) -> Result<Option<Frame>> {
         self.check_open(py)?;
         let newest = self.with(Some(Duration::ZERO), |subscriber| subscriber.latest());
@@ -191,6 +203,18 @@ impl Subscriber {
     ///     If a lossless subscriber was evicted and lost frames.
     /// Retired
     ///     If the stream was unlinked.
+    ///
+    /// Examples
+    /// --------
+    /// >>> camera = sharray.publish("camera", 3, dir=folder)
+    /// >>> viewer = sharray.subscribe("camera", dir=folder)
+    /// >>> _ = camera.publish(7)
+    /// >>> viewer.recv(timeout=1).array
+    /// array([7., 7., 7.])
+    /// >>> viewer.recv(timeout=0)
+    /// Traceback (most recent call last):
+    ///     ...
+    /// sharray.TimedOut: ...
     #[pyo3(signature = (timeout = None))]
     fn recv(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Option<Frame>> {
         self.receive(py, timeout)
@@ -206,6 +230,21 @@ impl Subscriber {
     /// Returns
     /// -------
     /// iterator of Frame
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut, ProducerDied, Lagged, Retired
+    ///     As `recv`, each time that the iterator is asked.
+    ///
+    /// Examples
+    /// --------
+    /// >>> camera = sharray.publish("camera", 3, dir=folder)
+    /// >>> viewer = sharray.subscribe("camera", dir=folder)
+    /// >>> _ = camera.publish(7)
+    /// >>> camera.close()
+    /// >>> for frame in viewer.frames(timeout=1):
+    /// ...     print(frame)
+    /// <sharray.Frame 1 of "camera">
     #[pyo3(signature = (timeout = None))]
     fn frames<'py>(slf: &Bound<'py, Self>, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyAny>> {
         Patience::of(timeout)?;
@@ -365,6 +404,13 @@ impl Subscriber {
 ///     If the name is that of an array or a cell.
 /// TimedOut
 ///     If it did not appear in time.
+///
+/// Examples
+/// --------
+/// >>> camera = sharray.publish("camera", (480, 640), "u1", dir=folder)
+/// >>> recorder = sharray.subscribe("camera", wait=10, lossless=True, dir=folder)
+/// >>> recorder
+/// <sharray.Subscriber of "camera": uint8 (480, 640)>
 #[pyfunction]
 #[pyo3(signature = (name, *, wait = None, lossless = false, from_oldest = false, mode = "r+", dir = None))]
 pub(crate) fn subscribe(
@@ -418,6 +464,14 @@ pub(crate) fn subscribe_again(
 /// ------
 /// TimedOut
 ///     If nothing came in time.
+///
+/// Examples
+/// --------
+/// >>> left, right = (sharray.publish(name, 3, dir=folder) for name in ("left", "right"))
+/// >>> eyes = [sharray.subscribe(name, dir=folder) for name in ("left", "right")]
+/// >>> _ = right.publish(7)
+/// >>> [eye.name for eye in sharray.wait_any(eyes, timeout=1)]
+/// ['right']
 #[pyfunction]
 #[pyo3(signature = (subscribers, timeout = None))]
 pub(crate) fn wait_any<'py>(

@@ -55,8 +55,11 @@ pub(crate) fn test() -> Outcome {
     install(&python, &wheel)?;
     run(&python, &["pytest", PACKAGE])?;
     run(&python, &["mypy.stubtest", "sharray", "--allowlist", &format!("{PACKAGE}/stubtest-allowlist.txt")])?;
-    run(&python, &["mypy", "--config-file", &format!("{PACKAGE}/pyproject.toml"), PACKAGE])?;
-    run(&python, &["pyright", "--project", PACKAGE])?;
+    let (settings, sources) = (format!("{PACKAGE}/pyproject.toml"), format!("{PACKAGE}/python"));
+    run(&python, &["mypy", "--config-file", &settings, &sources, &format!("{PACKAGE}/tests/test_typing.py")])?;
+    // It looks for NumPy in the environment that is active, and none is.
+    let interpreter = python.to_str().ok_or("the path of the environment is not text")?;
+    run(&python, &["pyright", "--pythonpath", interpreter, "--project", PACKAGE])?;
     let tested = version_of(&python)?;
     for (version, base) in interpreters() {
         if version != tested {

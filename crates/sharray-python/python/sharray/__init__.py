@@ -19,8 +19,43 @@ np.float64(7.0)
 np.float64(137.5)
 """
 
-from sharray import _errors
-from sharray._errors import *  # noqa: F403
+from sharray._errors import (
+    AlreadyExists,
+    Closed,
+    Corrupt,
+    Error,
+    Forked,
+    InvalidArgument,
+    InvalidName,
+    InvalidPreamble,
+    IoError,
+    Lagged,
+    Locked,
+    Mismatch,
+    NeedsRecovery,
+    NoFreeSlot,
+    NoSpace,
+    NotAnArray,
+    NotFound,
+    Poisoned,
+    ProducerDied,
+    ProducerPresent,
+    ReadOnly,
+    Replaced,
+    Retired,
+    ShapeOverflow,
+    StaleViewWarning,
+    TimedOut,
+    TooManyDimensions,
+    TooManyParticipants,
+    TooManyPins,
+    Truncated,
+    UnsupportedDtype,
+    UnsupportedFilesystem,
+    UnsupportedFormat,
+    Untrusted,
+    WouldDeadlock,
+)
 from sharray._sharray import (
     Array,
     Cell,
@@ -48,18 +83,52 @@ from sharray._sharray import (
 )
 
 __all__ = [
-    *_errors.__all__,
+    "AlreadyExists",
     "Array",
     "Cell",
     "CellWriter",
+    "Closed",
+    "Corrupt",
     "Directory",
+    "Error",
+    "Forked",
     "Frame",
     "Info",
+    "InvalidArgument",
+    "InvalidName",
+    "InvalidPreamble",
+    "IoError",
+    "Lagged",
     "Loan",
+    "Locked",
+    "Mismatch",
+    "NeedsRecovery",
+    "NoFreeSlot",
+    "NoSpace",
+    "NotAnArray",
+    "NotFound",
     "Participant",
+    "Poisoned",
+    "ProducerDied",
+    "ProducerPresent",
     "Publisher",
     "Read",
+    "ReadOnly",
+    "Replaced",
+    "Retired",
+    "ShapeOverflow",
+    "StaleViewWarning",
     "Subscriber",
+    "TimedOut",
+    "TooManyDimensions",
+    "TooManyParticipants",
+    "TooManyPins",
+    "Truncated",
+    "UnsupportedDtype",
+    "UnsupportedFilesystem",
+    "UnsupportedFormat",
+    "Untrusted",
+    "WouldDeadlock",
     "Write",
     "attach",
     "cell",
@@ -74,9 +143,7 @@ __all__ = [
     "wait_any",
 ]
 
-for _name in _errors.__all__:
-    getattr(_errors, _name).__module__ = "sharray"
-for _name in __all__:
-    if hasattr(globals()[_name], "__text_signature__") and not isinstance(globals()[_name], type):
-        globals()[_name].__module__ = "sharray"
-del _name
+# Where users find it is what messages, pickles and documentation call it.
+for _public in map(globals().__getitem__, __all__):
+    if _public.__module__ != __name__:
+        _public.__module__ = __name__

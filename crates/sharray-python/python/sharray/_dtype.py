@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def describe(dtype: Any) -> str:
     return told if isinstance(told, str) else repr(told)
 
 
-def _descr(dtype: np.dtype[Any]) -> Any:
+def _descr(dtype: Any) -> Any:
     if dtype.name in _SMALL_FLOATS:
         return dtype.name
     if dtype.subdtype is not None:
@@ -43,7 +44,7 @@ def _descr(dtype: np.dtype[Any]) -> Any:
     fields: list[Any] = []
     end = 0
     for name in dtype.names:
-        field, offset, *title = dtype.fields[name]  # type: ignore[index]
+        field, offset, *title = dtype.fields[name]
         if offset > end:
             fields.append(("", f"|V{offset - end}"))
         inner = _descr(field)
@@ -61,7 +62,7 @@ def restore(descr: str, attribute: str | None) -> np.dtype[Any]:
     if attribute is None:
         return np.lib.format.descr_to_dtype(ast.literal_eval(descr))
     # Importing it teaches NumPy the names.
-    import ml_dtypes  # noqa: F401
+    importlib.import_module("ml_dtypes")
 
     text = attribute if attribute.startswith("[") else repr(attribute)
     return np.lib.format.descr_to_dtype(ast.literal_eval(text))

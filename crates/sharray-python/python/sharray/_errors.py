@@ -1,7 +1,10 @@
 """What can go wrong: one exception for each kind of error, under one base.
 
-Each also derives from the builtin that a Python user would catch, and carries what its message says as attributes.
+Each also derives from the builtin that a Python user would catch, and carries what its message says as attributes: those
+that are declared in its class.
 """
+
+from pathlib import Path
 
 __all__ = [
     "AlreadyExists",
@@ -49,49 +52,81 @@ class Error(Exception):
 class NotFound(Error, FileNotFoundError):
     """No array has the name."""
 
+    name: str
+    directory: Path
+
 
 class AlreadyExists(Error, FileExistsError):
     """An array has the name already; it was left as it is."""
+
+    name: str
+    directory: Path
 
 
 class InvalidName(Error, ValueError):
     """The text is not a name, or the name is taken by something that is not an array."""
 
+    name: str
+
 
 class Mismatch(Error, ValueError):
     """The array is not of the kind, dtype, shape or order that was expected."""
+
+    name: str
+    expected: str
+    found: str
 
 
 class NotAnArray(Error, ValueError):
     """The file is not a shared array."""
 
+    path: Path
+
 
 class UnsupportedFormat(Error, ValueError):
     """The file was written by a newer version of the format."""
+
+    name: str
+    expected: int
+    found: int
 
 
 class Truncated(Error, EOFError):
     """The file is shorter or longer than its header says."""
 
+    name: str
+    expected: int
+    found: int
+
 
 class Corrupt(Error, ValueError):
     """The file contradicts itself. Nothing was changed."""
+
+    name: str
 
 
 class NeedsRecovery(Error, OSError):
     """The array was not used since the machine started: a writer has to attach it first."""
 
+    name: str
+
 
 class UnsupportedFilesystem(Error, OSError):
     """The file system cannot tell living processes from dead ones."""
+
+    path: Path
 
 
 class Untrusted(Error, PermissionError):
     """Somebody else could change the file or its folder."""
 
+    path: Path
+
 
 class NoSpace(Error, OSError):
     """The file system is full: the array was not created."""
+
+    name: str
 
 
 class ShapeOverflow(Error, ValueError):
@@ -105,6 +140,8 @@ class TooManyDimensions(Error, ValueError):
 class InvalidArgument(Error, ValueError):
     """An array, an option or a shape that the call cannot take."""
 
+    name: str
+
 
 class UnsupportedDtype(Error, TypeError):
     """A dtype that cannot be shared."""
@@ -117,61 +154,98 @@ class InvalidPreamble(Error, ValueError):
 class TimedOut(Error, TimeoutError):
     """The time given was over first."""
 
+    name: str
+
 
 class Retired(Error, FileNotFoundError):
     """The array was unlinked: nothing new will come under this handle."""
+
+    name: str
 
 
 class Replaced(Error, FileNotFoundError):
     """Another array has the name by now."""
 
+    name: str
+
 
 class ProducerPresent(Error, BlockingIOError):
     """The stream has a producer, and it is alive."""
+
+    name: str
+    pid: int
 
 
 class ProducerDied(Error, ConnectionResetError):
     """The producer ended without closing the stream. Said once; waiting again waits for a successor."""
 
+    name: str
+
 
 class Lagged(Error, BufferError):
     """A lossless subscriber was evicted and lost frames. Said once."""
+
+    name: str
+    missed: int
 
 
 class NoFreeSlot(Error, BlockingIOError):
     """Every slot is pinned, or a lossless subscriber has not read on."""
 
+    name: str
+    #: Process ids.
+    holders: list[int]
+
 
 class TooManyPins(Error, BufferError):
     """The handle holds as many frames, or parts of an array, as one handle can."""
+
+    name: str
 
 
 class Locked(Error, BlockingIOError):
     """Somebody uses the array, and the call was not to wait."""
 
+    name: str
+    #: Process ids.
+    holders: list[int]
+
 
 class Poisoned(Error, RuntimeError):
     """Whoever wrote the array last did not come to the end: its items may be half old and half new."""
+
+    name: str
+    block: int
 
 
 class TooManyParticipants(Error, OSError):
     """The array's table of participants is full."""
 
+    name: str
+
 
 class WouldDeadlock(Error, RuntimeError):
     """Waiting would be waiting for oneself."""
+
+    name: str
 
 
 class Forked(Error, RuntimeError):
     """The object was inherited over fork: what the parent leased is not the child's."""
 
+    name: str
+
 
 class ReadOnly(Error, PermissionError):
     """The handle may only read."""
 
+    name: str
+
 
 class Closed(Error, ValueError):
     """The handle was closed."""
+
+    name: str
 
 
 class IoError(Error, OSError):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 EDGE = 3
 
 
-def of_array(array: Array[Any, Any]) -> str:
+def of_array(array: Array[Any]) -> str:
     """A table of what there is to know, and the items at the corners. Only those are read, without a lease."""
     facts = {
         "name": array.name,
@@ -27,7 +27,7 @@ def of_array(array: Array[Any, Any]) -> str:
     return f"<table>{rows}</table>{corners}"
 
 
-def _corners(array: Array[Any, Any]) -> str:
+def _corners(array: Array[Any]) -> str:
     live = np.asarray(array)
     for axis, length in enumerate(array.shape):
         if length > 2 * EDGE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,7 +20,8 @@ def part_of(
     base = flat[offset : offset + whole.dtype.itemsize].view(whole.dtype)
     part = np.lib.stride_tricks.as_strided(base, shape, strides, subok=True)
     part.flags.writeable = whole.flags.writeable
-    return part  # type: ignore[no-any-return]
+    # A subclass is kept, which NumPy's types do not tell.
+    return cast("np.memmap[Any, Any]", part)
 
 
 def fitting(value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
