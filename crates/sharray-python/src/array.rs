@@ -18,7 +18,7 @@ use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
 use sharray::{AnyArray, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// What a handle and its parts have in common: one attach.
 #[derive(Debug)]
@@ -60,6 +60,24 @@ impl Handle {
     /// The attached array.
     fn array(&self, py: Python<'_>) -> Result<Arc<AnyArray>> {
         self.with(py, |attached| Arc::clone(&attached.array))
+    }
+
+    /// Keeps a context manager of this attach to be used again.
+    pub(crate) fn keep_read(&self, read: &Bound<'_, Read>, of: &Arc<AnyArray>) {
+        let mut attached = lock(&self.attached);
+        let home = attached.as_mut().filter(|attached| Arc::ptr_eq(&attached.array, of));
+        let gone = home.and_then(|home| home.reads.keep(read));
+        drop(attached);
+        drop(gone);
+    }
+
+    /// Keeps a context manager of this attach to be used again.
+    pub(crate) fn keep_write(&self, write: &Bound<'_, Write>, of: &Arc<AnyArray>) {
+        let mut attached = lock(&self.attached);
+        let home = attached.as_mut().filter(|attached| Arc::ptr_eq(&attached.array, of));
+        let gone = home.and_then(|home| home.writes.keep(write));
+        drop(attached);
+        drop(gone);
     }
 
     fn close(&self) {
@@ -150,38 +168,29 @@ impl Array {
         let patience = Patience::of(timeout)?;
         let array = self.handle.array(py)?;
         let guard = patience.wait(py, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
-        if !self.is_whole || guard.is_copy() {
-            return Read::new(py, &self.handle, &array, &self.part, guard);
+        let spare = if self.is_whole { self.handle.with(py, |attached| attached.reads.take())? } else { None };
+        if let Some(read) = spare {
+            read.get().again(guard);
+            return Ok(read.into_bound(py));
         }
-        let mut attached = lock(&self.handle.attached);
-        if let Some(spare) = attached.as_ref().and_then(|attached| attached.reads.free()) {
-            spare.get().again(guard);
-            return Ok(spare.bind(py).clone());
-        }
-        let read = Read::new(py, &self.handle, &array, &self.part, guard)?;
-        if let Some(attached) = attached.as_mut() {
-            attached.reads.keep(&read);
-        }
-        Ok(read)
+        Read::new(py, &self.handle, self.home(), &array, &self.part, guard)
     }
 
     fn take_write<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Write>> {
         let patience = Patience::of(timeout)?;
         let array = self.handle.array(py)?;
         let guard = patience.wait(py, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
-        if !self.is_whole {
-            return Write::new(py, &self.handle, &array, &self.part, guard);
+        let spare = if self.is_whole { self.handle.with(py, |attached| attached.writes.take())? } else { None };
+        if let Some(write) = spare {
+            write.get().again(py, guard);
+            return Ok(write.into_bound(py));
         }
-        let mut attached = lock(&self.handle.attached);
-        if let Some(spare) = attached.as_ref().and_then(|attached| attached.writes.free()) {
-            spare.get().again(py, guard);
-            return Ok(spare.bind(py).clone());
-        }
-        let write = Write::new(py, &self.handle, &array, &self.part, guard)?;
-        if let Some(attached) = attached.as_mut() {
-            attached.writes.keep(&write);
-        }
-        Ok(write)
+        Write::new(py, &self.handle, self.home(), &array, &self.part, guard)
+    }
+
+    /// Where the context managers of this handle are kept to be used again: those of the whole array.
+    fn home(&self) -> Weak<Handle> {
+        if self.is_whole { Arc::downgrade(&self.handle) } else { Weak::new() }
     }
 
     fn copy<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyUntypedArray>> {
@@ -208,7 +217,7 @@ impl Array {
         } else {
             let read = self.take_read(py, timeout)?;
             let copied = numpy.getattr("copyto")?.call1((&copy, read.get().lend(py)?));
-            read.get().release();
+            Read::release(&read);
             copied?;
         }
         Ok(copy)
@@ -577,7 +586,7 @@ impl Array {
         let value = fitting.call1((value, part.handle.dtype(py), PyTuple::new(py, part.part.shape())?))?;
         let write = part.take_write(py, None)?;
         let done = write.get().lend(py).and_then(|items| Ok(items.set_item(PyEllipsis::get(py), value)?));
-        write.get().release(py, done.is_err())?;
+        Write::release(&write, done.is_err())?;
         done
     }
 

@@ -1,7 +1,8 @@
 //! Leases on arrays in place, as context managers, and the ndarrays that they lend.
 //!
 //! The base of an array is a tether, which has the lease: so the lease lasts until its block ends, or until the context
-//! manager and all views are gone. A context manager whose arrays nobody else has is used again.
+//! manager and all views are gone. A context manager whose block has ended is kept, and used again once nobody else has it
+//! or its array.
 
 use crate::array::Handle;
 use crate::error::{Result, closed, stale_view_warning};
@@ -10,13 +11,13 @@ use crate::view::{self, Placed};
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use sharray::{AnyArray, OwnedReadGuard, OwnedWriteGuard};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Has a lease for reading, and keeps its array mapped.
 #[pyclass(frozen, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct ReadTether {
-    _array: Arc<AnyArray>,
+    array: Arc<AnyArray>,
     guard: Mutex<Option<OwnedReadGuard>>,
 }
 
@@ -24,7 +25,7 @@ pub(crate) struct ReadTether {
 #[pyclass(frozen, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct WriteTether {
-    _array: Arc<AnyArray>,
+    array: Arc<AnyArray>,
     guard: Mutex<Option<OwnedWriteGuard>>,
 }
 
@@ -52,6 +53,8 @@ fn offset_in(part: &Part, first_row: usize, strides: impl FnOnce() -> Vec<usize>
 #[derive(Debug)]
 pub(crate) struct Read {
     name: Arc<str>,
+    /// Where it is kept to be used again: nowhere, if it is of a part.
+    home: Weak<Handle>,
     tether: Py<ReadTether>,
     array: Py<PyUntypedArray>,
     is_copy: bool,
@@ -61,20 +64,21 @@ impl Read {
     pub(crate) fn new<'py>(
         py: Python<'py>,
         handle: &Handle,
+        home: Weak<Handle>,
         array: &Arc<AnyArray>,
         part: &Part,
         guard: OwnedReadGuard,
     ) -> Result<Bound<'py, Self>> {
         let (base, is_copy) = (guard.as_ptr(), guard.is_copy());
         let base = base.wrapping_offset(offset_in(part, guard.rows().start, || guard.strides())).cast_mut();
-        let tether = Bound::new(py, ReadTether { _array: Arc::clone(array), guard: Mutex::new(Some(guard)) })?;
+        let tether = Bound::new(py, ReadTether { array: Arc::clone(array), guard: Mutex::new(Some(guard)) })?;
         let placed = Placed { base, shape: part.shape(), strides: part.strides(), is_writeable: false };
         // SAFETY: the part is inside what the guard lends: the mapping, which lives as long as the array that the tether
         // has, or a copy, which lives as long as the guard, which is then not given back. It is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         let array = unsafe { view::array(py, handle.dtype(py), placed, tether.clone().into_any()) }?;
         let (tether, array) = (tether.unbind(), array.unbind());
-        Ok(Bound::new(py, Self { name: handle.shared_name(), tether, array, is_copy })?)
+        Ok(Bound::new(py, Self { name: handle.shared_name(), home, tether, array, is_copy })?)
     }
 
     /// Lends the same array again under another lease. Nobody has it any more.
@@ -91,9 +95,15 @@ impl Read {
     }
 
     /// Gives the lease back. A copy keeps nobody out, and views may show it for as long as they like.
-    pub(crate) fn release(&self) {
-        if !self.is_copy {
-            drop(lock(&self.tether.get().guard).take());
+    pub(crate) fn release(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        if this.is_copy {
+            return;
+        }
+        let Some(guard) = lock(&this.tether.get().guard).take() else { return };
+        drop(guard);
+        if let Some(home) = this.home.upgrade() {
+            home.keep_read(slf, &this.tether.get().array);
         }
     }
 }
@@ -106,12 +116,12 @@ impl Read {
 
     #[pyo3(signature = (_class = None, _value = None, _traceback = None))]
     fn __exit__(
-        &self,
+        slf: &Bound<'_, Self>,
         _class: Option<&Bound<'_, PyAny>>,
         _value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) {
-        self.release();
+        Self::release(slf);
     }
 
     /// Whether a private copy is lent, because the file may only be read.
@@ -122,6 +132,14 @@ impl Read {
 
     fn __repr__(&self) -> String {
         format!("<sharray.Read of {:?}>", self.name)
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
     }
 }
 
@@ -177,14 +195,6 @@ impl Lent {
             view::set_writeable(array.bind(py), true);
         }
     }
-
-    #[classmethod]
-    fn __class_getitem__<'py>(
-        class: &Bound<'py, pyo3::types::PyType>,
-        item: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
-    }
 }
 
 /// Lends an array, or a part of one, to be written by nobody else: what `Array.write` returns.
@@ -215,6 +225,8 @@ impl Lent {
 #[derive(Debug)]
 pub(crate) struct Write {
     name: Arc<str>,
+    /// Where it is kept to be used again: nowhere, if it is of a part.
+    home: Weak<Handle>,
     tether: Py<WriteTether>,
     lent: Lent,
 }
@@ -223,18 +235,19 @@ impl Write {
     pub(crate) fn new<'py>(
         py: Python<'py>,
         handle: &Handle,
+        home: Weak<Handle>,
         array: &Arc<AnyArray>,
         part: &Part,
         mut guard: OwnedWriteGuard,
     ) -> Result<Bound<'py, Self>> {
         let base = guard.as_mut_ptr().wrapping_offset(offset_in(part, guard.rows().start, || guard.strides()));
-        let tether = Bound::new(py, WriteTether { _array: Arc::clone(array), guard: Mutex::new(Some(guard)) })?;
+        let tether = Bound::new(py, WriteTether { array: Arc::clone(array), guard: Mutex::new(Some(guard)) })?;
         let placed = Placed { base, shape: part.shape(), strides: part.strides(), is_writeable: true };
         // SAFETY: the part is inside the array, which is mapped as long as the tether lives. The guard keeps everybody else
         // out, and when it goes the arrays are frozen.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         let root = unsafe { view::array(py, handle.dtype(py), placed, tether.clone().into_any()) }?;
-        Ok(Bound::new(py, Self { name: handle.shared_name(), tether: tether.unbind(), lent: Lent::new(root)? })?)
+        Ok(Bound::new(py, Self { name: handle.shared_name(), home, tether: tether.unbind(), lent: Lent::new(root)? })?)
     }
 
     /// Lends the same array again under another lease. Nobody has it any more.
@@ -256,20 +269,24 @@ impl Write {
     }
 
     /// Gives the lease back; if the write failed, the blocks are poisoned.
-    pub(crate) fn release(&self, py: Python<'_>, has_failed: bool) -> PyResult<()> {
-        let Some(guard) = lock(&self.tether.get().guard).take() else { return Ok(()) };
-        self.lent.freeze(py);
-        let is_stale = self.lent.has_views();
+    pub(crate) fn release(slf: &Bound<'_, Self>, has_failed: bool) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(guard) = lock(&this.tether.get().guard).take() else { return Ok(()) };
+        this.lent.freeze(py);
+        let is_stale = this.lent.has_views();
         if has_failed {
             guard.fail();
         } else {
             drop(guard);
         }
+        if let Some(home) = this.home.upgrade() {
+            home.keep_write(slf, &this.tether.get().array);
+        }
         if is_stale {
             let message = format!(
                 "a view of array {:?} outlives the write() block that lent it: what is written through it is written \
                  without a lease",
-                self.name
+                this.name
             );
             warn(py, &message)?;
         }
@@ -290,13 +307,12 @@ impl Write {
 
     #[pyo3(signature = (class = None, _value = None, _traceback = None))]
     fn __exit__(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         class: Option<&Bound<'_, PyAny>>,
         _value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.release(py, class.is_some())
+        Self::release(slf, class.is_some())
     }
 
     /// Whether whoever wrote the array last did not come to the end: readers get `Poisoned` until `clear_poison`.
@@ -316,11 +332,19 @@ impl Write {
     fn __repr__(&self) -> String {
         format!("<sharray.Write of {:?}>", self.name)
     }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, pyo3::types::PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+    }
 }
 
 /// A context manager that may be used again.
 pub(crate) trait Again {
-    /// Whether nobody has it, its array or a view of that any more: one reference to it is the spare's own.
+    /// Whether nobody has it, its array or a view of that any more. One reference to it is the spare's own.
     fn is_free(slf: &Py<Self>) -> bool
     where
         Self: Sized;
@@ -343,8 +367,8 @@ impl Again for Write {
     }
 }
 
-/// Context managers that were used, and may be used again: two, since a loop's variable has the array of the last
-/// iteration still when the next one begins.
+/// Context managers whose blocks have ended: two, since a loop's variable has the array of the last iteration still when
+/// the next one begins.
 #[derive(Debug)]
 pub(crate) struct Spare<T>([Option<Py<T>>; 2]);
 
@@ -359,23 +383,18 @@ impl<T> Spare<T> {
         self.0.iter().flatten()
     }
 
-    pub(crate) fn keep(&mut self, one: &Bound<'_, T>) {
+    /// Keeps one more. Returns the one that has to go for it: dropping it may run Python.
+    pub(crate) fn keep(&mut self, one: &Bound<'_, T>) -> Option<Py<T>> {
         self.0.rotate_right(1);
-        self.0[0] = Some(one.clone().unbind());
+        self.0[0].replace(one.clone().unbind())
     }
 }
 
 impl<T: Again> Spare<T> {
     /// One that may be used again.
-    pub(crate) fn free(&self) -> Option<&Py<T>> {
-        self.iter().find(|one| T::is_free(one))
-    }
-
-    #[classmethod]
-    fn __class_getitem__<'py>(
-        class: &Bound<'py, pyo3::types::PyType>,
-        item: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+    pub(crate) fn take(&mut self) -> Option<Py<T>> {
+        let is_free = |one: &Option<Py<T>>| one.as_ref().is_some_and(T::is_free);
+        let at = self.0.iter().position(is_free)?;
+        self.0[at].take()
     }
 }

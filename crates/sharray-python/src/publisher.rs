@@ -82,6 +82,15 @@ impl Publisher {
         if is_closed { Err(closed(py, &self.name).into()) } else { Ok(()) }
     }
 
+    /// Keeps a loan that is over, to be used again: one of the declared shape, while the publisher is there.
+    fn keep(&self, loan: &Bound<'_, Loan>) {
+        if loan.get().lent.root(loan.py()).shape() != self.shape || self.check_open(loan.py()).is_err() {
+            return;
+        }
+        let gone = lock(&self.spares).keep(loan);
+        drop(gone);
+    }
+
     /// Gives the publisher up, and what was kept to be used again.
     fn leave(&self, py: Python<'_>) -> Option<AnyPublisher> {
         let spares = std::mem::take(&mut *lock(&self.spares));
@@ -164,14 +173,12 @@ impl Publisher {
         if loan.shape() != this.shape {
             return Loan::new(py, slf, loan, terms);
         }
-        let mut spares = lock(&this.spares);
-        if let Some(spare) = spares.free() {
+        let spare = lock(&this.spares).take();
+        if let Some(spare) = spare {
             spare.get().again(py, loan, terms);
-            return Ok(spare.bind(py).clone());
+            return Ok(spare.into_bound(py));
         }
-        let made = Loan::new(py, slf, loan, terms)?;
-        spares.keep(&made);
-        Ok(made)
+        Loan::new(py, slf, loan, terms)
     }
 
     /// Publishes a copy of an array.
@@ -220,10 +227,10 @@ impl Publisher {
         let loan = Self::loan(slf, py, timeout, is_alike.then_some(&shape), time, tags)?;
         let filled = loan.get().lend(py).and_then(|items| Ok(items.set_item(PyEllipsis::get(py), array)?));
         if let Err(error) = filled {
-            loan.get().abort(py);
+            Loan::abort(&loan);
             return Err(error);
         }
-        loan.get().publish(py)
+        Loan::publish(&loan)
     }
 
     /// Closes the stream: subscribers see the end. Views of what was published stay valid.
@@ -458,38 +465,42 @@ impl Loan {
     }
 
     /// Publishes the frame; returns its sequence.
-    fn publish(&self, py: Python<'_>) -> Result<u64> {
-        let (publisher, patience, facts) = self.end(py).ok_or_else(|| closed(py, &self.name))?;
+    fn publish(slf: &Bound<'_, Self>) -> Result<u64> {
+        let (py, this) = (slf.py(), slf.get());
+        let (publisher, patience, facts) = this.end(py).ok_or_else(|| closed(py, &this.name))?;
         let publisher = publisher.get();
-        let is_stale = self.lent.has_views();
+        let is_stale = this.lent.has_views();
         let frame = if is_stale {
             // The slot stays with the tether, and so with the views.
             let mut copy = publisher.take_loan(py, patience)?;
-            self.copy_into(py, publisher, &mut copy)?;
+            this.copy_into(py, publisher, &mut copy)?;
             facts.tell(&mut copy)?;
             publisher.publish_loan(py, patience, &Mutex::new(Some(copy)))?
         } else {
-            let loan = lock(&self.tether.get().0).take();
-            let mut loan = loan.ok_or_else(|| closed(py, &self.name))?;
+            let loan = lock(&this.tether.get().0).take();
+            let mut loan = loan.ok_or_else(|| closed(py, &this.name))?;
             let told = facts.tell(&mut loan).map_err(Raised::from);
             let loan = Mutex::new(Some(loan));
             let published = told.and_then(|()| publisher.publish_loan(py, patience, &loan));
-            if let (Some(loan), true) = (lock(&loan).take(), self.lent.is_seen()) {
+            if let (Some(loan), true) = (lock(&loan).take(), this.lent.is_seen()) {
                 // It was not published, and the array still shows the slot.
-                *lock(&self.tether.get().0) = Slot::Loan(loan);
+                *lock(&this.tether.get().0) = Slot::Loan(loan);
             }
             published?
         };
         let sequence = frame.sequence();
-        lock(&self.terms).sequence = Some(sequence);
+        lock(&this.terms).sequence = Some(sequence);
         if is_stale {
             let message = format!(
                 "a view of a frame of {:?} outlives the loan() block that lent it: what was published is a copy",
-                self.name
+                this.name
             );
             warn(py, &message)?;
-        } else if self.lent.is_seen() {
-            *lock(&self.tether.get().0) = Slot::Published(Box::new(frame));
+        } else {
+            if this.lent.is_seen() {
+                *lock(&this.tether.get().0) = Slot::Published(Box::new(frame));
+            }
+            publisher.keep(slf);
         }
         Ok(sequence)
     }
@@ -507,9 +518,13 @@ impl Loan {
     }
 
     /// Publishes nothing.
-    fn abort(&self, py: Python<'_>) {
-        if self.end(py).is_some() && !self.lent.is_seen() {
-            drop(lock(&self.tether.get().0).take());
+    fn abort(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        let publisher = this.end(slf.py());
+        if let (Some((publisher, ..)), false) = (publisher, this.lent.is_seen()) {
+            let loan = lock(&this.tether.get().0).take();
+            drop(loan);
+            publisher.get().keep(slf);
         }
     }
 }
@@ -534,28 +549,27 @@ impl Loan {
 
     #[pyo3(signature = (class = None, _value = None, _traceback = None))]
     fn __exit__(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         class: Option<&Bound<'_, PyAny>>,
         _value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> Result<()> {
         if class.is_some() {
-            self.abort(py);
+            Self::abort(slf);
             return Ok(());
         }
         // Aborted inside its block, there is nothing to publish.
-        let is_over = lock(&self.terms).publisher.is_none();
+        let is_over = lock(&slf.get().terms).publisher.is_none();
         if !is_over {
-            self.publish(py)?;
+            Self::publish(slf)?;
         }
         Ok(())
     }
 
     /// Gives the slot back; nothing is published.
     #[pyo3(name = "abort")]
-    fn abort_it(&self, py: Python<'_>) {
-        self.abort(py);
+    fn abort_it(slf: &Bound<'_, Self>) {
+        Self::abort(slf);
     }
 
     /// When the frame was acquired, in seconds since 1970; ``None`` for when it is published.
