@@ -114,9 +114,15 @@ impl Nameless {
 /// Makes sure that the file has `len` bytes and that the disk has room for them: writing them later cannot fail.
 pub(crate) fn reserve(file: &File, len: u64) -> nix::Result<()> {
     step!();
+    reserve_range(file, 0, len)
+}
+
+/// Makes sure of the `len` bytes from `offset` on. The file grows if it has to; it never shrinks, and no byte changes.
+pub(crate) fn reserve_range(file: &File, offset: u64, len: u64) -> nix::Result<()> {
+    let offset = i64::try_from(offset).map_err(|_| Errno::EFBIG)?;
     let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
     loop {
-        match posix_fallocate(file, 0, len) {
+        match posix_fallocate(file, offset, len) {
             Err(Errno::EINTR) => {}
             done => return done,
         }
