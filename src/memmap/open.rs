@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::npy::Preamble as Form;
 use crate::npy_file;
 use crate::shape::{self, Order};
-use crate::sys::file::reserve_range;
+use crate::sys::file::grow;
 use crate::sys::plain::{Access, PlainMap};
 use crate::sys::replace::{Replacement, open_plain};
 use nix::errno::Errno;
@@ -146,7 +146,7 @@ impl Plan {
         if self.sparse {
             return file.set_len(end).map_err(|error| Error::io("extend", &self.path, error));
         }
-        reserve_range(file, found, end - found).map_err(|errno| match errno {
+        grow(file, found, end).map_err(|errno| match errno {
             Errno::ENOSPC | Errno::EDQUOT => Error::NoSpace { name: name_of(&self.path), bytes: end - found },
             errno => Error::io("extend", &self.path, errno),
         })
