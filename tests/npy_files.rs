@@ -222,3 +222,80 @@ fn the_stream_at_the_end_of_an_array_opens_as_a_file() -> Outcome {
     assert_eq!(m.view(), field.snapshot()?);
     Ok(())
 }
+
+/// Structured records with dates, elevations, pictures: through a named array, through a map to be filled, in blocks, they
+/// come out byte for byte as NumPy wrote them.
+#[test]
+fn real_files_come_back_byte_for_byte() -> Outcome {
+    let place = Place::new()?;
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+    let files = fs::read_dir(data)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "npy"));
+    let (mut dtypes, back) = (Vec::new(), place.file("back.npy"));
+    for path in files.chain([PORTRAIT.into()]) {
+        let whole = fs::read(&path)?;
+        let map = AnyMemmap::builder(&path).open_npy()?;
+        dtypes.push(map.dtype().to_string());
+
+        AnyArray::builder().directory(&place).import_npy("real", &path)?.export_npy(&back)?;
+        assert!(fs::read(&back)? == whole, "{path:?}");
+        place.unlink("real")?;
+
+        let new = AnyMemmap::builder(&back).mode(AnyMode::Write).dtype(map.dtype().clone()).shape(map.shape());
+        let mut new = new.order(map.order()).open_npy()?;
+        let row_bytes = map.size_bytes() / map.shape()[0];
+        for rows in map.scan(100) {
+            let bytes = rows.start * row_bytes..rows.end * row_bytes;
+            new.bytes_mut()?[bytes.clone()].copy_from_slice(&map.bytes()[bytes]);
+        }
+        assert!(fs::read(&back)? == whole, "{path:?}");
+    }
+    dtypes.sort();
+    let prices = "{date: datetime64[D], open: float64, high: float64, low: float64, close: float64, volume: int64, \
+                  adj_close: float64}";
+    assert_eq!(dtypes, ["int16", "uint16", "uint8", prices]);
+    Ok(())
+}
+
+/// Files that other programs write are opened as what they are, and come back through a named array with the same items; what
+/// we write, they read.
+#[test]
+fn other_programs_write_and_read_the_same_files() -> Outcome {
+    use ndarray_npy::{read_npy, write_npy};
+    use npyz::WriterBuilder;
+
+    let place = Place::new()?;
+    let (theirs, ours) = (place.file("theirs.npy"), place.file("ours.npy"));
+    let carry = || -> Outcome {
+        let array = AnyArray::builder().directory(&place).import_npy("carried", &theirs)?;
+        array.export_npy(&ours)?;
+        let (before, after) = (AnyMemmap::builder(&theirs).open_npy()?, AnyMemmap::builder(&ours).open_npy()?);
+        let form = |map: &AnyMemmap| (map.dtype().clone(), map.shape().to_vec(), map.order(), map.bytes().to_vec());
+        assert_eq!(form(&before), form(&after));
+        // Once in NumPy's own words, it stays byte for byte.
+        let first = fs::read(&ours)?;
+        place.unlink("carried")?;
+        AnyArray::builder().directory(&place).import_npy("carried", &ours)?.export_npy(&theirs)?;
+        assert!(fs::read(&theirs)? == first);
+        Ok(place.unlink("carried")?)
+    };
+    for array in [Array2::from_shape_fn((3, 4), item), Array2::from_shape_fn((3, 4).f(), item)] {
+        write_npy(&theirs, &array)?;
+        assert_eq!(open_npy::<f64, Ix2>(&theirs)?.view(), array);
+        carry()?;
+        assert_eq!(read_npy::<_, Array2<f64>>(&ours)?, array);
+    }
+    for order in [npyz::Order::C, npyz::Order::Fortran] {
+        let options = npyz::WriteOptions::new().default_dtype().shape(&[2, 3]).order(order);
+        let mut writer = options.writer(fs::File::create(&theirs)?).begin_nd()?;
+        writer.extend([1_i64, 2, 3, 4, 5, 6])?;
+        writer.finish()?;
+        let map = open_npy::<i64, Ix2>(&theirs)?;
+        assert_eq!(map.order() == Order::C, order == npyz::Order::C);
+        carry()?;
+        let back = npyz::NpyFile::new(fs::File::open(&ours)?)?;
+        assert_eq!((back.shape(), back.order()), (&[2, 3][..], order));
+        assert_eq!(back.into_vec::<i64>()?, [1, 2, 3, 4, 5, 6]);
+    }
+    Ok(())
+}

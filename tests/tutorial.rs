@@ -23,7 +23,8 @@ fn the_lesson_says_what_it_teaches() -> Result<(), Box<dyn std::error::Error>> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["run", "--quiet", "--example", "tutorial"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     command.args((!cfg!(debug_assertions)).then_some("--release"));
-    command.args(["--features", "step"].iter().take(if cfg!(feature = "step") { 2 } else { 0 }));
+    command.args(cfg!(feature = "step").then_some("--features=step"));
+    command.args(cfg!(feature = "rayon").then_some("--features=rayon"));
     let output = command.env("TMPDIR", folder.path()).output()?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8(output.stdout)?, LESSON);

@@ -1,7 +1,7 @@
 //! How a plain file is mapped: what may be written, and where it goes.
 //!
-//! Each way is a type, so that the compiler knows what a map can do: [`Writable`] maps lend mutable views, [`Shared`] ones
-//! can be flushed. [`AnyMode`] is the same choice at run time.
+//! Each way is a type, so that the compiler knows what a map can do: [`Writable`] maps lend mutable views, and what
+//! is written through [`Shared`] ones goes into the file. [`AnyMode`] is the same choice at run time.
 //!
 //! | here | `np.memmap` | the file | what is written |
 //! |---|---|---|---|
