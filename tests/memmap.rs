@@ -187,7 +187,7 @@ fn impossible_requests_change_nothing() -> Outcome {
     }
     assert!(fs::read(&path)?.starts_with(&[1; 10]));
     assert_eq!(fs::read_dir(folder.path())?.count(), 1, "nothing is left behind");
-    "rw".parse::<AnyMode>().expect_err("NumPy knows no such mode");
+    assert_eq!(AnyMode::from_letters("rw"), None);
     Ok(())
 }
 
@@ -279,7 +279,7 @@ fn chunks_cover_every_row_once() -> Outcome {
 fn what_is_dropped_is_not_lost() -> Outcome {
     let folder = folder()?;
     let path = folder.path().join("long.dat");
-    let mut m = memmap::<u64>(&path).mode(Mode::Write).offset(24).shape([10_000, 1000]).open()?;
+    let mut m = memmap::<u64>(&path).mode(Mode::Write).offset(24).shape([3000, 1000]).open()?;
     for (i, mut rows) in m.chunks_mut(100).uncached().enumerate() {
         rows.fill(i as u64);
     }
@@ -287,7 +287,7 @@ fn what_is_dropped_is_not_lost() -> Outcome {
     for (i, rows) in views.iter().enumerate() {
         assert!(rows.iter().all(|item| *item == i as u64), "{i}");
     }
-    assert_eq!(fs::metadata(&path)?.len(), 24 + 80_000_000);
+    assert_eq!(fs::metadata(&path)?.len(), 24 + 24_000_000);
     Ok(())
 }
 

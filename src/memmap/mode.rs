@@ -11,7 +11,6 @@
 //! | [`CopyOnWrite`] | `c` | has to be there, long enough | stays in this process |
 
 use std::fmt;
-use std::str::FromStr;
 
 /// `r`: to look at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,15 +70,14 @@ impl Shared for Write {}
 
 /// How a plain file is mapped, chosen at run time. See [`Mode`](crate::Mode) for what each means.
 ///
-/// It is parsed from NumPy's letters, and its other words for them, and displayed as letters.
+/// It is displayed as NumPy's letters, and made of them, or of its other words for them.
 ///
 /// # Examples
 /// ```
 /// use sharray::{AnyMode, Mode};
 ///
-/// assert_eq!("w+".parse::<AnyMode>()?, AnyMode::Write);
+/// assert_eq!(AnyMode::from_letters("w+"), Some(AnyMode::Write));
 /// assert_eq!(AnyMode::from(Mode::CopyOnWrite).to_string(), "c");
-/// # Ok::<(), sharray::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AnyMode {
@@ -95,6 +93,17 @@ pub enum AnyMode {
 }
 
 impl AnyMode {
+    /// The mode that NumPy's letters, or its other words, mean; `None` if there is none.
+    pub fn from_letters(text: &str) -> Option<Self> {
+        match text {
+            "r" | "readonly" => Some(Self::Read),
+            "r+" | "readwrite" => Some(Self::ReadWrite),
+            "w+" | "write" => Some(Self::Write),
+            "c" | "copyonwrite" => Some(Self::CopyOnWrite),
+            _ => None,
+        }
+    }
+
     /// NumPy's letters for it.
     pub fn letters(self) -> &'static str {
         match self {
@@ -114,22 +123,5 @@ impl AnyMode {
 impl fmt::Display for AnyMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.letters())
-    }
-}
-
-impl FromStr for AnyMode {
-    type Err = crate::Error;
-
-    fn from_str(text: &str) -> crate::Result<Self> {
-        match text {
-            "r" | "readonly" => Ok(Self::Read),
-            "r+" | "readwrite" => Ok(Self::ReadWrite),
-            "w+" | "write" => Ok(Self::Write),
-            "c" | "copyonwrite" => Ok(Self::CopyOnWrite),
-            _ => {
-                let reason = format!("its mode is {text:?}, expected \"r\", \"r+\", \"w+\" or \"c\"");
-                Err(crate::Error::invalid("", reason))
-            }
-        }
     }
 }
