@@ -9,7 +9,7 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::expect::{check_dtype, check_kind};
-use crate::guard::{self, LoanedSlot, Pin};
+use crate::guard::{LoanedSlot, Pin};
 use crate::kind::Kind;
 use crate::protocol::notify::{self, Slices};
 use crate::protocol::participant::{self, Participant, Tag};
@@ -18,6 +18,7 @@ use crate::protocol::{self, Fault, World as _};
 use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
 use crate::sys::futex::{self, deadline_ns};
+use crate::view;
 use ndarray::{ArrayView, ArrayViewMut, Dimension};
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -392,7 +393,7 @@ impl AnyLoan<'_> {
         if *self.dtype() != T::dtype() {
             return None;
         }
-        guard::view(self.bytes(), self.shape(), self.form().order)
+        view::view(self.bytes(), self.shape(), self.form().order)
     }
 
     /// The array to fill, if it is one of `T` with the dimensions of `D`.
@@ -401,7 +402,7 @@ impl AnyLoan<'_> {
             return None;
         }
         let (shape, order) = (self.shape().to_vec(), self.form().order);
-        guard::view_mut(self.bytes_mut(), &shape, order)
+        view::view_mut(self.bytes_mut(), &shape, order)
     }
 
     /// Makes the frame the stream's newest, wakes whoever waits for it, and returns its sequence.
