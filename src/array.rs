@@ -2,6 +2,7 @@
 
 mod any;
 mod builder;
+mod exchange;
 
 pub use any::AnyArray;
 pub(crate) use any::wait_changed;

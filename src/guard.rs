@@ -12,12 +12,9 @@ pub use array::{ReadGuard, WriteGuard};
 pub(crate) use block::{Here, Hold, Lender, Reading, Role, Writing};
 
 use crate::attachment::Attachment;
-use crate::element::Element;
 use crate::error::Result;
 use crate::protocol::{self, Descriptor};
 use crate::segment::Segment;
-use crate::shape::Order;
-use ndarray::{ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder, StrideShape};
 use std::slice;
 use std::sync::Arc;
 
@@ -125,29 +122,4 @@ impl<'p> LoanedSlot<'p> {
     fn range(&self, len: usize) -> Option<(*mut u8, usize)> {
         Some((self.segment.payload(self.slot)?, len.min(self.segment.size_bytes() as usize)))
     }
-}
-
-/// Shows bytes as an array; `None` if they are not as many as the shape needs, or not aligned for `T`.
-pub(crate) fn view<'a, T: Element, D: Dimension>(
-    bytes: &'a [u8],
-    shape: &[usize],
-    order: Order,
-) -> Option<ArrayView<'a, T, D>> {
-    let items: &[T] = bytemuck::try_cast_slice(bytes).ok()?;
-    ArrayView::from_shape(strided::<D>(shape, order)?, items).ok()
-}
-
-/// Shows bytes as an array that may be written.
-pub(crate) fn view_mut<'a, T: Element, D: Dimension>(
-    bytes: &'a mut [u8],
-    shape: &[usize],
-    order: Order,
-) -> Option<ArrayViewMut<'a, T, D>> {
-    let items: &mut [T] = bytemuck::try_cast_slice_mut(bytes).ok()?;
-    ArrayViewMut::from_shape(strided::<D>(shape, order)?, items).ok()
-}
-
-fn strided<D: Dimension>(shape: &[usize], order: Order) -> Option<StrideShape<D>> {
-    let shape = D::from_dimension(&IxDyn(shape))?;
-    Some(shape.set_f(order == Order::Fortran).into())
 }

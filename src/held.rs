@@ -6,11 +6,12 @@
 
 use crate::attachment::{Attachment, FileId};
 use crate::protocol::lock::{Place, Span};
+use crate::sys::fork::Shared;
 use std::cell::RefCell;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// One lease of this thread.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Held {
     number: u64,
     file: FileId,
@@ -18,12 +19,22 @@ struct Held {
     span: Span,
     /// Where it is announced; `None` for a writer.
     place: Option<Place>,
-    /// Of a lease that may end on another thread: dead once it has.
-    lives: Option<Weak<()>>,
 }
 
+/// What a thread remembers.
+#[derive(Debug, Default)]
+struct Thread {
+    last: u64,
+    held: Vec<Held>,
+    /// Made when it is needed first.
+    ended: Option<Arc<Ended>>,
+}
+
+/// The leases of a thread that ended on other threads, by their numbers.
+type Ended = Shared<Vec<u64>>;
+
 thread_local! {
-    static HELD: RefCell<(u64, Vec<Held>)> = const { RefCell::new((0, Vec::new())) };
+    static HELD: RefCell<Thread> = const { RefCell::new(Thread { last: 0, held: Vec::new(), ended: None }) };
 }
 
 /// What stands in the way of another lease of this thread.
@@ -39,7 +50,7 @@ pub(crate) enum Answer {
 /// Looks whether this thread may wait for blocks of an array.
 #[inline]
 pub(crate) fn ask(attachment: &Attachment, span: Span, reads: bool) -> Answer {
-    let is_free = HELD.try_with(|held| held.borrow().1.is_empty());
+    let is_free = HELD.try_with(|thread| thread.borrow().held.is_empty());
     // A thread that is ending has no leases to speak of.
     if is_free.unwrap_or(true) { Answer::Nothing } else { ask_those_held(attachment, span, reads) }
 }
@@ -47,11 +58,12 @@ pub(crate) fn ask(attachment: &Attachment, span: Span, reads: bool) -> Answer {
 #[cold]
 fn ask_those_held(attachment: &Attachment, span: Span, reads: bool) -> Answer {
     let file = attachment.file();
-    let answer = HELD.try_with(|held| {
-        let (_, held) = &mut *held.borrow_mut();
+    let answer = HELD.try_with(|thread| {
+        let Thread { held, ended, .. } = &mut *thread.borrow_mut();
+        let ended: Vec<u64> = ended.as_deref().map(|ended| ended.with(std::mem::take)).unwrap_or_default();
         // A guard that was never dropped, of a handle that was; or a lease of the process that this one was forked from.
         let is_stale = |it: &Held| it.attach != attachment.number() && Attachment::find(it.attach).is_none();
-        held.retain(|it| !it.has_ended() && (it.file != file || !is_stale(it)));
+        held.retain(|it| !ended.contains(&it.number) && (it.file != file || !is_stale(it)));
         let mut same = held.iter().filter(|it| it.file == file);
         let nested = same
             .clone()
@@ -67,61 +79,63 @@ fn ask_those_held(attachment: &Attachment, span: Span, reads: bool) -> Answer {
     answer.unwrap_or(Answer::Nothing)
 }
 
-impl Held {
-    fn has_ended(&self) -> bool {
-        self.lives.as_ref().is_some_and(|lives| lives.strong_count() == 0)
-    }
-}
-
 /// Remembers a lease as long as it lives.
 #[derive(Debug)]
-pub(crate) enum Note {
-    /// Of a lease that ends on its thread: its number there.
-    OfThread(u64),
-    /// Of a lease that may end on any thread; its own thread finds out when it next looks.
-    OfAnywhere(Arc<()>),
+pub(crate) struct Note {
+    /// Its number on its thread.
+    number: u64,
+    /// Of a lease that may end on another thread: where to say so.
+    ended: Option<Arc<Ended>>,
 }
 
 impl Note {
+    /// Of a lease that ends on its thread.
     #[inline]
     pub(crate) fn of_thread(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
-        Self::OfThread(remember(attachment, span, place, None))
+        let number = HELD.try_with(|thread| thread.borrow_mut().remember(attachment, span, place));
+        Self { number: number.unwrap_or(0), ended: None }
     }
 
+    /// Of a lease that may end on any thread. Its own thread finds out when it next looks.
     pub(crate) fn of_anywhere(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
-        let lives = Arc::new(());
-        remember(attachment, span, place, Some(Arc::downgrade(&lives)));
-        Self::OfAnywhere(lives)
-    }
-
-    fn is_of(&self, held: &Held) -> bool {
-        match self {
-            Self::OfThread(number) => held.number == *number,
-            Self::OfAnywhere(lives) => held.lives.as_ref().is_some_and(|it| it.as_ptr() == Arc::as_ptr(lives)),
-        }
+        let remembered = HELD.try_with(|thread| {
+            let thread = &mut *thread.borrow_mut();
+            (
+                thread.remember(attachment, span, place),
+                Arc::clone(thread.ended.get_or_insert_with(|| Arc::new(Shared::new(Vec::new())))),
+            )
+        });
+        let (number, ended) = remembered.map_or((0, None), |(number, ended)| (number, Some(ended)));
+        Self { number, ended }
     }
 }
 
-#[inline]
-fn remember(attachment: &Attachment, span: Span, place: Option<Place>, lives: Option<Weak<()>>) -> u64 {
-    let (file, attach) = (attachment.file(), attachment.number());
-    let number = HELD.try_with(|held| {
-        let (last, held) = &mut *held.borrow_mut();
-        *last += 1;
-        held.push(Held { number: *last, file, attach, span, place, lives });
-        *last
-    });
-    number.unwrap_or(0)
+impl Thread {
+    #[inline]
+    fn remember(&mut self, attachment: &Attachment, span: Span, place: Option<Place>) -> u64 {
+        self.last += 1;
+        let (number, file, attach) = (self.last, attachment.file(), attachment.number());
+        self.held.push(Held { number, file, attach, span, place });
+        number
+    }
 }
 
 impl Drop for Note {
     #[inline]
     fn drop(&mut self) {
-        _ = HELD.try_with(|held| {
-            let (_, held) = &mut *held.borrow_mut();
-            if let Some(at) = held.iter().rposition(|it| self.is_of(it)) {
+        let is_here = HELD.try_with(|thread| {
+            let Thread { held, ended, .. } = &mut *thread.borrow_mut();
+            let is_here = match &self.ended {
+                Some(theirs) => ended.as_ref().is_some_and(|ours| Arc::ptr_eq(ours, theirs)),
+                None => true,
+            };
+            if let Some(at) = held.iter().rposition(|it| is_here && it.number == self.number) {
                 held.swap_remove(at);
             }
+            is_here
         });
+        if let (Some(ended), Ok(false) | Err(_)) = (&self.ended, is_here) {
+            ended.with(|ended| ended.push(self.number));
+        }
     }
 }

@@ -24,12 +24,15 @@ mod guard;
 mod held;
 mod kind;
 mod layout;
+mod memmap;
 mod npy;
+mod npy_file;
 mod protocol;
 mod segment;
 mod shape;
 mod stream;
 mod sys;
+mod view;
 
 pub use array::{AnyArray, ArrayBuilder, SharedArray};
 pub use cell::{AnyCell, AnyCellWriter, CellBuilder, CellWriter, OwnedCellWriter, SharedCell};
@@ -40,12 +43,19 @@ pub use error::{Error, Result};
 pub use guard::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, WriteGuard};
 pub use kind::Kind;
 pub use layout::format_table;
+pub use memmap::{
+    Advice, AnyMemmap, AnyMemmapBuilder, AnyMode, Chunks, ChunksMut, Memmap, MemmapBuilder, Scan, memmap, open_npy,
+    save_npy,
+};
 pub use shape::{MAX_NDIM, Order};
 pub use sharray_derive::Element;
 pub use stream::{
     AnyFrame, AnyFrames, AnyLoan, AnyPublisher, AnySubscriber, Backpressure, Frame, Frames, Loan, OwnedLoan, Publisher,
     PublisherBuilder, Source, Subscriber, SubscriberBuilder, wait_any,
 };
+
+/// How a plain file is mapped.
+pub use memmap::mode as Mode;
 
 /// The kinds of dtype, as [`DType::kind`] answers.
 pub use dtype::Kind as DTypeKind;

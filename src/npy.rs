@@ -59,16 +59,30 @@ impl Preamble {
     /// Write it in so many and start it that long before the payload. Spaces count as header, and NumPy refuses to
     /// read a header past 10000 characters unless it is told `max_header_size`, so a preamble should not fill a page or more.
     pub(crate) fn min_len(&self) -> usize {
+        self.len_with(0)
+    }
+
+    fn len_with(&self, room: usize) -> usize {
         let text = self.header_text();
         let fits = |version: Version, encoded: usize| {
             // One byte more for the newline.
-            let len = (version.prefix_len() + encoded + 1).next_multiple_of(ALIGN);
+            let len = (version.prefix_len() + encoded + room + 1).next_multiple_of(ALIGN);
             (len - version.prefix_len() <= version.max_header_len()).then_some(len)
         };
         let latin1_len = is_latin1(&text).then(|| text.chars().count());
         latin1_len
             .and_then(|len| fits(Version::V1, len).or_else(|| fits(Version::V2, len)))
-            .unwrap_or_else(|| (Version::V3.prefix_len() + text.len() + 1).next_multiple_of(ALIGN))
+            .unwrap_or_else(|| (Version::V3.prefix_len() + text.len() + room + 1).next_multiple_of(ALIGN))
+    }
+
+    /// Returns the length that NumPy gives the preamble of a file: it leaves room for the axis that may grow to take 21
+    /// digits. With it, [`to_bytes`](Self::to_bytes) writes the very bytes that NumPy would.
+    pub(crate) fn numpy_len(&self) -> usize {
+        const GROWN_DIGITS: usize = 21;
+        let growing = if self.order == Order::C { self.shape.first() } else { self.shape.last() };
+        let room = growing.map_or(0, |n| GROWN_DIGITS.saturating_sub(n.to_string().len()));
+        // One more: where the text ends on a multiple of 64, NumPy adds another 64.
+        self.len_with(room + 1)
     }
 
     /// Writes the preamble in exactly `len` bytes, of which [`min_len`](Self::min_len) is the least.
@@ -217,6 +231,19 @@ impl Preamble {
             },
             _ => None,
         }
+    }
+
+    /// Takes the dtype that a caller expects if a header cannot tell it from this one: the small floats look like opaque bytes.
+    pub(crate) fn seen_as(mut self, expected: &DType) -> Self {
+        let named = expected.npy_attribute().and_then(|name| self.dtype.with_npy_attribute(&name).ok());
+        self.dtype = named.unwrap_or(self.dtype);
+        self
+    }
+
+    /// As an error message names it.
+    pub(crate) fn describe(&self) -> String {
+        let order = if self.shape.len() > 1 { format!(", order {:?}", self.order) } else { String::new() };
+        format!("{} {:?}{order}", self.dtype, self.shape)
     }
 
     fn check(&self) -> Result<()> {

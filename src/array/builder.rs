@@ -80,11 +80,16 @@ impl<A> ArrayBuilder<A> {
         self
     }
 
-    fn form(&self, dtype: DType, shape: &[usize]) -> Form {
+    pub(super) fn form(&self, dtype: DType, shape: &[usize]) -> Form {
         Form { kind: Kind::InPlace, dtype, shape: shape.to_vec(), order: self.options.order }
     }
 
-    fn create_any(&self, name: &str, form: Form, fill: impl FnOnce(&AnyArray) -> Result<()>) -> Result<AnyArray> {
+    pub(super) fn create_any(
+        &self,
+        name: &str,
+        form: Form,
+        fill: impl FnOnce(&AnyArray) -> Result<()>,
+    ) -> Result<AnyArray> {
         check_dtype(&form.dtype)?;
         self.options.check(name)?;
         let most = form.most_blocks() as usize;

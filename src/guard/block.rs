@@ -78,7 +78,9 @@ impl<L: Lender> Hold<L> {
         let me = attachment.writer()?;
         match held::ask(attachment, span, true) {
             Answer::Nested(attach, span, place) => {
-                if let Some(other) = Self::find(attachment, attach) {
+                let is_own = attach == attachment.number();
+                let other = if is_own { None } else { Attachment::find(attach) };
+                if is_own || other.is_some() {
                     return Self::nest(lender, other, span, place);
                 }
             }
@@ -94,12 +96,6 @@ impl<L: Lender> Hold<L> {
         let hold = Self { lender, other: None, span, place, _note: note };
         hold.check_poison()?;
         Ok(hold)
-    }
-
-    /// The attach of this number, unless it is `attachment` itself; `None` if it is gone.
-    #[cold]
-    fn find(attachment: &Attachment, attach: u64) -> Option<Option<Arc<Attachment>>> {
-        if attach == attachment.number() { Some(None) } else { Attachment::find(attach).map(Some) }
     }
 
     /// Adds to the lease that this thread has through the same attach, or another one.

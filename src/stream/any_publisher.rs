@@ -9,7 +9,7 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::expect::{check_dtype, check_kind};
-use crate::guard::{self, LoanedSlot, Pin};
+use crate::guard::{LoanedSlot, Pin};
 use crate::kind::Kind;
 use crate::protocol::notify::{self, Slices};
 use crate::protocol::participant::{self, Participant, Tag};
@@ -18,6 +18,7 @@ use crate::protocol::{self, Fault, World as _};
 use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
 use crate::sys::futex::{self, deadline_ns};
+use crate::view;
 use ndarray::{ArrayView, ArrayViewMut, Dimension};
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -174,7 +175,7 @@ impl AnyPublisher {
             kept.map(|()| slot).map_err(|fault| self.attachment.explain(fault))
         });
         match loaned {
-            Ok(slot) => Ok(OwnedLoan::new(Pin::of_kept(&self.attachment, slot, entry))),
+            Ok(slot) => Ok(OwnedLoan::new(Pin::of_kept(&self.attachment, slot, entry), self.producer.newest() + 1)),
             Err(error) => {
                 self.attachment.return_pin(entry);
                 Err(error)
@@ -191,18 +192,44 @@ impl AnyPublisher {
     /// [`Error::InvalidArgument`] for a loan of another publisher; [`Error::Forked`]; and those of a loan that has to
     /// wait. Nothing is published then.
     pub fn publish_owned(&mut self, loan: OwnedLoan, timeout: Option<Duration>) -> Result<AnyFrame> {
+        self.publish_from(&mut Some(loan), timeout)
+    }
+
+    /// As [`publish_owned`](Self::publish_owned), but takes the loan only if it is published: refused, it is still there,
+    /// and so are its bytes, for those who have pointers to them.
+    ///
+    /// # Errors
+    /// As [`publish_owned`](Self::publish_owned); [`Error::InvalidArgument`] if there is no loan.
+    pub fn publish_from(&mut self, loan: &mut Option<OwnedLoan>, timeout: Option<Duration>) -> Result<AnyFrame> {
+        let Some(mut kept) = loan.take() else {
+            return Err(Error::invalid(self.name(), "there is no loan to publish"));
+        };
+        match self.publish_kept(&mut kept, timeout) {
+            Ok(sequence) => {
+                let (pin, header) = kept.into_parts();
+                Ok(AnyFrame::of_publisher(pin, sequence, header))
+            }
+            Err(error) => {
+                *loan = Some(kept);
+                Err(error)
+            }
+        }
+    }
+
+    fn publish_kept(&mut self, loan: &mut OwnedLoan, timeout: Option<Duration>) -> Result<u64> {
         if !Arc::ptr_eq(loan.pin().attachment(), &self.attachment) {
             return Err(Error::invalid(self.name(), "the loan is of another publisher"));
         }
-        self.within(timeout, Producer::make_way)?;
-        let (pin, mut header) = loan.into_parts();
-        stamp(&mut header);
-        let segment = self.attachment.segment();
+        self.attachment.enter()?;
+        if loan.sequence() != self.producer.newest() + 1 {
+            self.within(timeout, Producer::make_way)?;
+        }
+        stamp(loan.header_mut());
+        let (segment, slot) = (self.attachment.segment(), loan.pin().slot());
         // Cannot fail: the slot was checked when it was loaned.
-        _ = segment.write_header(pin.slot(), &header);
-        let published = self.producer.publish_kept(segment, pin.slot());
-        let sequence = published.map_err(|fault| self.attachment.explain(fault))?;
-        Ok(AnyFrame::of_publisher(pin, sequence, header))
+        _ = segment.write_header(slot, loan.header());
+        let published = self.producer.publish_kept(segment, slot);
+        published.map_err(|fault| self.attachment.explain(fault))
     }
 
     /// Asks the producer for what needs room: `ask` is told whether to evict. At once, if there is room.
@@ -366,7 +393,7 @@ impl AnyLoan<'_> {
         if *self.dtype() != T::dtype() {
             return None;
         }
-        guard::view(self.bytes(), self.shape(), self.form().order)
+        view::view(self.bytes(), self.shape(), self.form().order)
     }
 
     /// The array to fill, if it is one of `T` with the dimensions of `D`.
@@ -375,7 +402,7 @@ impl AnyLoan<'_> {
             return None;
         }
         let (shape, order) = (self.shape().to_vec(), self.form().order);
-        guard::view_mut(self.bytes_mut(), &shape, order)
+        view::view_mut(self.bytes_mut(), &shape, order)
     }
 
     /// Makes the frame the stream's newest, wakes whoever waits for it, and returns its sequence.

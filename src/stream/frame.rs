@@ -3,11 +3,12 @@
 use crate::attachment::Attachment;
 use crate::dtype::DType;
 use crate::element::Element;
-use crate::guard::{self, Pin};
+use crate::guard::Pin;
 use crate::segment::{FrameHeader, Segment};
 use crate::shape::{self, Order};
 use crate::sys::copy::AlignedBytes;
 use crate::sys::futex;
+use crate::view;
 use ndarray::{ArrayView, Dimension, IxDyn};
 use std::fmt;
 use std::marker::PhantomData;
@@ -92,7 +93,7 @@ impl AnyFrame {
         if *self.dtype() != T::dtype() {
             return None;
         }
-        guard::view(self.bytes(), self.shape(), self.order())
+        view::view(self.bytes(), self.shape(), self.order())
     }
 
     /// The number of this frame: 1 for the first of the stream, and one more for each that follows.
@@ -167,7 +168,7 @@ impl<T: Element, D: Dimension> Frame<T, D> {
     /// # Panics
     /// Never: the stream's dtype and dimensions were checked when the subscriber attached.
     pub fn view(&self) -> ArrayView<'_, T, D> {
-        guard::view(self.any.bytes(), self.any.shape(), self.any.order()).expect("checked when the subscriber attached")
+        view::view(self.any.bytes(), self.any.shape(), self.any.order()).expect("checked when the subscriber attached")
     }
 
     /// The items in memory order.

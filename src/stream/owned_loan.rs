@@ -16,15 +16,29 @@ use std::time::SystemTime;
 pub struct OwnedLoan {
     pin: Pin,
     header: FrameHeader,
+    /// What it would be, were it the next to be published.
+    sequence: u64,
 }
 
 impl OwnedLoan {
-    pub(super) fn new(pin: Pin) -> Self {
-        Self { pin, header: FrameHeader::default() }
+    pub(super) fn new(pin: Pin, sequence: u64) -> Self {
+        Self { pin, header: FrameHeader::default(), sequence }
+    }
+
+    pub(super) fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     pub(super) fn pin(&self) -> &Pin {
         &self.pin
+    }
+
+    pub(super) fn header(&self) -> &FrameHeader {
+        &self.header
+    }
+
+    pub(super) fn header_mut(&mut self) -> &mut FrameHeader {
+        &mut self.header
     }
 
     pub(super) fn into_parts(self) -> (Pin, FrameHeader) {
@@ -62,7 +76,7 @@ impl OwnedLoan {
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if the number of dimensions differs, or if it would need
     /// more bytes than declared.
     pub fn set_shape(&mut self, shape: &[usize]) -> Result<()> {
-        let Self { pin, header } = self;
+        let Self { pin, header, .. } = self;
         set_shape(header, pin.segment(), shape)
     }
 

@@ -1,7 +1,10 @@
 //! Files that come into being whole, and that are who they seem to be.
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat, openat2, posix_fallocate};
+use nix::fcntl::{
+    AT_FDCWD, AtFlags, FallocateFlags, FcntlArg, OFlag, OpenHow, ResolveFlag, fallocate, fcntl, openat, openat2,
+    posix_fallocate,
+};
 use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::fs::File;
@@ -114,11 +117,41 @@ impl Nameless {
 /// Makes sure that the file has `len` bytes and that the disk has room for them: writing them later cannot fail.
 pub(crate) fn reserve(file: &File, len: u64) -> nix::Result<()> {
     step!();
+    reserve_range(file, 0, len)
+}
+
+/// Makes sure of the `len` bytes from `offset` on. The file grows if it has to; it never shrinks, and no byte changes.
+fn reserve_range(file: &File, offset: u64, len: u64) -> nix::Result<()> {
+    let offset = i64::try_from(offset).map_err(|_| Errno::EFBIG)?;
     let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
     loop {
-        match posix_fallocate(file, 0, len) {
+        match posix_fallocate(file, offset, len) {
             Err(Errno::EINTR) => {}
             done => return done,
+        }
+    }
+}
+
+/// Gives a file of `from` bytes `to` of them, with room on the disk for the new ones; where there is not so much room, it
+/// stays as long as it is.
+pub(crate) fn grow(file: &File, from: u64, to: u64) -> nix::Result<()> {
+    let start = i64::try_from(from).map_err(|_| Errno::EFBIG)?;
+    let len = i64::try_from(to.saturating_sub(from)).map_err(|_| Errno::EFBIG)?;
+    // Some file systems leave what they could get at the end of the file, so the length comes second.
+    let reserved = loop {
+        match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, start, len) {
+            Err(Errno::EINTR) => {}
+            done => break done,
+        }
+    };
+    match reserved {
+        Ok(()) | Err(Errno::EOPNOTSUPP) => reserve_range(file, from, to - from),
+        Err(errno) => {
+            // The blocks behind the end go when the length is set. Not if somebody else has just moved it.
+            if file.metadata().is_ok_and(|meta| meta.len() == from) {
+                _ = file.set_len(from);
+            }
+            Err(errno)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::dtype;
 use crate::error::{Result, closed, exception};
-use crate::lease::{Read, Write};
+use crate::lease::{Read, Spare, Write, lock};
 use crate::options::{
     attributes_of, attributes_to_python, generation_to_python, is_read_only, letter_of, order_of, place_of, shape_of,
     wait_of,
@@ -17,38 +17,77 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
 use sharray::{AnyArray, Directory, Error};
 use std::ffi::c_int;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// What a handle and its parts have in common: one attach.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    name: String,
+    name: Arc<str>,
     place: Directory,
     is_read_only: bool,
     generation: [u8; 16],
     dtype: Py<PyArrayDescr>,
     /// `None` once it was closed.
-    array: Mutex<Option<Arc<AnyArray>>>,
+    attached: Mutex<Option<Attached>>,
+}
+
+/// An attach, and what was made for it and can be used again.
+#[derive(Debug)]
+struct Attached {
+    array: Arc<AnyArray>,
+    reads: Spare<Read>,
+    writes: Spare<Write>,
+}
+
+impl Attached {
+    fn new(array: AnyArray) -> Self {
+        Self { array: Arc::new(array), reads: Spare::default(), writes: Spare::default() }
+    }
 }
 
 impl Handle {
-    /// Does something with the array; in a forked child, attaches again first.
-    pub(crate) fn with<R>(&self, py: Python<'_>, act: impl Fn(&Arc<AnyArray>) -> Result<R>) -> Result<R> {
-        act(&self.array(py)?)
+    /// Does something with the attach; in a forked child, attaches again first.
+    fn with<R>(&self, py: Python<'_>, act: impl FnOnce(&mut Attached) -> R) -> Result<R> {
+        let mut attached = lock(&self.attached);
+        let Some(had) = attached.as_mut() else { return Err(closed(py, &self.name).into()) };
+        if had.array.is_inherited() {
+            *had = Attached::new(attach(py, &self.place, &self.name, self.is_read_only, self.generation)?);
+        }
+        Ok(act(had))
     }
 
     /// The attached array.
-    pub(crate) fn array(&self, py: Python<'_>) -> Result<Arc<AnyArray>> {
-        let mut array = self.array.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(attached) = array.as_ref() else { return Err(closed(py, &self.name).into()) };
-        if attached.is_inherited() {
-            *array = Some(Arc::new(attach(py, &self.place, &self.name, self.is_read_only, self.generation)?));
-        }
-        array.clone().ok_or_else(|| closed(py, &self.name).into())
+    fn array(&self, py: Python<'_>) -> Result<Arc<AnyArray>> {
+        self.with(py, |attached| Arc::clone(&attached.array))
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// Keeps a context manager of this attach to be used again.
+    pub(crate) fn keep_read(&self, read: &Bound<'_, Read>, of: &Arc<AnyArray>) {
+        let mut attached = lock(&self.attached);
+        let home = attached.as_mut().filter(|attached| Arc::ptr_eq(&attached.array, of));
+        let gone = home.and_then(|home| home.reads.keep(read));
+        drop(attached);
+        drop(gone);
+    }
+
+    /// Keeps a context manager of this attach to be used again.
+    pub(crate) fn keep_write(&self, write: &Bound<'_, Write>, of: &Arc<AnyArray>) {
+        let mut attached = lock(&self.attached);
+        let home = attached.as_mut().filter(|attached| Arc::ptr_eq(&attached.array, of));
+        let gone = home.and_then(|home| home.writes.keep(write));
+        drop(attached);
+        drop(gone);
+    }
+
+    fn close(&self) {
+        // What is dropped with it may run Python.
+        let attached = lock(&self.attached).take();
+        drop(attached);
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     pub(crate) fn dtype<'py>(&self, py: Python<'py>) -> &Bound<'py, PyArrayDescr> {
@@ -87,6 +126,8 @@ fn attach(py: Python<'_>, place: &Directory, name: &str, is_read_only: bool, gen
 pub(crate) struct Array {
     handle: Arc<Handle>,
     part: Part,
+    /// The blocks that the part is in.
+    blocks: Range<usize>,
     is_whole: bool,
 }
 
@@ -100,45 +141,56 @@ pub(crate) struct Mapped {
 impl Array {
     fn new(py: Python<'_>, place: Directory, array: AnyArray) -> Result<Self> {
         let part = Part::whole(array.shape(), &array.strides());
+        let blocks = 0..array.blocks();
         let handle = Handle {
-            name: array.name().to_owned(),
+            name: array.name().into(),
             place,
             is_read_only: array.is_read_only(),
             generation: array.generation(),
             dtype: dtype::to_python(py, array.dtype())?.unbind(),
-            array: Mutex::new(Some(Arc::new(array))),
+            attached: Mutex::new(Some(Attached::new(array))),
         };
-        Ok(Self { handle: Arc::new(handle), part, is_whole: true })
+        Ok(Self { handle: Arc::new(handle), part, blocks, is_whole: true })
     }
 
     /// The items as they are, whatever they are: nobody is kept from changing them.
     fn live<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
         let array = self.handle.array(py)?;
-        let (shape, strides) = (self.part.shape(), self.part.strides());
         let base = array.as_ptr().wrapping_offset(self.part.offset()).cast_mut();
-        let placed = Placed { base, shape: &shape, strides: &strides, is_writeable: false };
+        let placed = Placed { base, shape: self.part.shape(), strides: self.part.strides(), is_writeable: false };
         let owner = Bound::new(py, Mapped { _array: array })?.into_any();
         // SAFETY: the part is inside the array, which is mapped as long as the owner lives; it is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         Ok(unsafe { view::array(py, self.handle.dtype(py), placed, owner) }?)
     }
 
-    fn take_read(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Read> {
+    fn take_read<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Read>> {
         let patience = Patience::of(timeout)?;
-        self.handle.with(py, |array| {
-            let blocks = self.part.blocks(array)?;
-            let guard = patience.wait(py, |timeout| array.read_owned(blocks.clone(), timeout))?;
-            Ok(Read::new(Arc::clone(&self.handle), Arc::clone(array), self.part.clone(), guard))
-        })
+        let array = self.handle.array(py)?;
+        let guard = patience.wait(py, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
+        let spare = if self.is_whole { self.handle.with(py, |attached| attached.reads.take())? } else { None };
+        if let Some(read) = spare {
+            read.get().again(guard);
+            return Ok(read.into_bound(py));
+        }
+        Read::new(py, &self.handle, self.home(), &array, &self.part, guard)
     }
 
-    fn take_write(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Write> {
+    fn take_write<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Write>> {
         let patience = Patience::of(timeout)?;
-        self.handle.with(py, |array| {
-            let blocks = self.part.blocks(array)?;
-            let guard = patience.wait(py, |timeout| array.write_owned(blocks.clone(), timeout))?;
-            Ok(Write::new(Arc::clone(&self.handle), Arc::clone(array), self.part.clone(), guard))
-        })
+        let array = self.handle.array(py)?;
+        let guard = patience.wait(py, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
+        let spare = if self.is_whole { self.handle.with(py, |attached| attached.writes.take())? } else { None };
+        if let Some(write) = spare {
+            write.get().again(py, guard);
+            return Ok(write.into_bound(py));
+        }
+        Write::new(py, &self.handle, self.home(), &array, &self.part, guard)
+    }
+
+    /// Where the context managers of this handle are kept to be used again: those of the whole array.
+    fn home(&self) -> Weak<Handle> {
+        if self.is_whole { Arc::downgrade(&self.handle) } else { Weak::new() }
     }
 
     fn copy<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyUntypedArray>> {
@@ -163,10 +215,10 @@ impl Array {
                 }
             })?;
         } else {
-            let read = Bound::new(py, self.take_read(py, timeout)?)?;
-            let items = Read::lend(&read)?;
-            numpy.getattr("copyto")?.call1((&copy, items))?;
-            read.get().release();
+            let read = self.take_read(py, timeout)?;
+            let copied = numpy.getattr("copyto")?.call1((&copy, read.get().lend(py)?));
+            Read::release(&read);
+            copied?;
         }
         Ok(copy)
     }
@@ -207,7 +259,7 @@ impl Array {
     /// ...     print(a.sum(), a.flags.writeable)
     /// 3.0 False
     #[pyo3(signature = (timeout = None))]
-    fn read(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Read> {
+    fn read<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Read>> {
         self.take_read(py, timeout)
     }
 
@@ -248,7 +300,7 @@ impl Array {
     /// >>> field.snapshot().sum()
     /// np.float64(21.0)
     #[pyo3(signature = (timeout = None))]
-    fn write(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Write> {
+    fn write<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Write>> {
         self.take_write(py, timeout)
     }
 
@@ -311,9 +363,9 @@ impl Array {
         let rows = self.handle.array(py)?.rows(index..index.saturating_add(count))?;
         let slice = pyo3::types::PySlice::new(py, rows.start as isize, rows.end as isize, 1);
         if self.part.ndim() == 0 {
-            return Ok(Self { handle: Arc::clone(&self.handle), part: self.part.clone(), is_whole: true });
+            return self.__getitem__(PyEllipsis::get(py).as_any());
         }
-        Ok(self.__getitem__(&slice.into_any())?)
+        self.__getitem__(&slice.into_any())
     }
 
     /// Waits until a write has ended since the array had a certain sequence.
@@ -361,7 +413,7 @@ impl Array {
 
     /// Detaches. Views that were made before stay valid; the handle and its parts do not.
     fn close(&self) {
-        *self.handle.array.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.handle.close();
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -473,25 +525,25 @@ impl Array {
     /// ``'C'`` or ``'F'``: how the items of the whole array stand in memory.
     #[getter]
     fn order(&self, py: Python<'_>) -> Result<&'static str> {
-        self.handle.with(py, |array| Ok(letter_of(array.order())))
+        self.handle.with(py, |attached| letter_of(attached.array.order()))
     }
 
     /// How many blocks the whole array is divided into, each with a lock of its own.
     #[getter]
     fn blocks(&self, py: Python<'_>) -> Result<usize> {
-        self.handle.with(py, |array| Ok(array.blocks()))
+        self.handle.with(py, |attached| attached.array.blocks())
     }
 
     /// Two for each write that has ended, and one more while any is under way.
     #[getter]
     fn sequence(&self, py: Python<'_>) -> Result<u64> {
-        self.handle.with(py, |array| Ok(array.sequence()))
+        self.handle.with(py, |attached| attached.array.sequence())
     }
 
     /// The facts that it was created with.
     #[getter]
     fn attributes<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
-        self.handle.with(py, |array| Ok(attributes_to_python(py, array.attributes())?))
+        Ok(attributes_to_python(py, self.handle.array(py)?.attributes())?)
     }
 
     /// Whether it can only be copied, because the file may only be read.
@@ -503,13 +555,13 @@ impl Array {
     /// Whether it was unlinked: those who are attached go on, nobody else can attach.
     #[getter]
     fn is_retired(&self, py: Python<'_>) -> Result<bool> {
-        self.handle.with(py, |array| Ok(array.is_retired()))
+        Ok(self.handle.array(py)?.is_retired())
     }
 
     /// Whether this handle was closed.
     #[getter]
     fn is_closed(&self) -> bool {
-        self.handle.array.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        lock(&self.handle.attached).is_none()
     }
 
     /// Which incarnation of the name this is: unlinked and created again, an array has another one.
@@ -519,18 +571,22 @@ impl Array {
     }
 
     /// The handle of a part of it: integers, slices, ``...`` and ``None``. It reads nothing yet, and pickles by name.
-    fn __getitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn __getitem__(&self, index: &Bound<'_, PyAny>) -> Result<Self> {
         let part = self.part.pick(index)?;
         let is_whole = self.is_whole && part == self.part;
-        Ok(Self { handle: Arc::clone(&self.handle), part, is_whole })
+        let blocks = part.blocks(&*self.handle.array(index.py())?)?;
+        Ok(Self { handle: Arc::clone(&self.handle), part, blocks, is_whole })
     }
 
     /// Writes to a part of it, under a lease.
     fn __setitem__(&self, py: Python<'_>, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result<()> {
-        let write = Bound::new(py, self.__getitem__(index)?.take_write(py, None)?)?;
-        let done = Write::lend(&write).and_then(|items| Ok(items.set_item(PyEllipsis::get(py), value)?));
-        // What did not fit was found out before anything was written, or else it is half written.
-        write.get().release(py, done.is_err())?;
+        let part = self.__getitem__(index)?;
+        // What does not fit is found out before anything is written.
+        let fitting = py.import("sharray._numpy")?.getattr("fitting")?;
+        let value = fitting.call1((value, part.handle.dtype(py), PyTuple::new(py, part.part.shape())?))?;
+        let write = part.take_write(py, None)?;
+        let done = write.get().lend(py).and_then(|items| Ok(items.set_item(PyEllipsis::get(py), value)?));
+        Write::release(&write, done.is_err())?;
         done
     }
 
@@ -567,7 +623,7 @@ impl Array {
     unsafe fn __getbuffer__(&self, py: Python<'_>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let live = self.live(py)?;
         // SAFETY: the interpreter gives what it asks to be filled.
-        unsafe { view::lend_buffer(live.as_any(), view, flags) }
+        unsafe { view::lend_buffer(&live, view, flags) }
     }
 
     /// The items as they are, read-only and live, for another library.
@@ -585,7 +641,7 @@ impl Array {
         let Handle { name, place, is_read_only, generation, .. } = &*self.handle;
         let part = if self.is_whole { None } else { Some(self.part.tell()) };
         let generation = PyBytes::new(py, generation);
-        let told = (place.path().as_os_str(), place.trusts_others(), name, is_read_only, generation, part);
+        let told = (place.path().as_os_str(), place.trusts_others(), &**name, is_read_only, generation, part);
         (restore, told).into_pyobject(py)
     }
 
@@ -871,6 +927,8 @@ pub(crate) fn attach_again(
     let place = if trusts_others { Directory::open_trusting_others(path)? } else { Directory::open(path)? };
     let whole = Array::new(py, place.clone(), attach(py, &place, name, is_read_only, generation)?)?;
     let Some(part) = part else { return Ok(whole) };
-    let part = Part::heard(part, &*whole.handle.array(py)?)?;
-    Ok(Array { part, is_whole: false, ..whole })
+    let array = whole.handle.array(py)?;
+    let part = Part::heard(part, &array)?;
+    let blocks = part.blocks(&array)?;
+    Ok(Array { handle: whole.handle, part, blocks, is_whole: false })
 }

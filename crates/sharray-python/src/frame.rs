@@ -202,7 +202,7 @@ impl Frame {
     unsafe fn __getbuffer__(&self, py: Python<'_>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
         let array = self.lend(py)?;
         // SAFETY: the interpreter gives what it asks to be filled.
-        unsafe { view::lend_buffer(array.as_any(), view, flags) }
+        unsafe { view::lend_buffer(&array, view, flags) }
     }
 
     /// The items, read-only, for another library.

@@ -1,4 +1,8 @@
-//! Leases on arrays in place, as context managers. Each is the base of the ndarray that it lends.
+//! Leases on arrays in place, as context managers, and the ndarrays that they lend.
+//!
+//! The base of an array is a tether, which has the lease: so the lease lasts until its block ends, or until the context
+//! manager and all views are gone. A context manager whose block has ended is kept, and used again once nobody else has it
+//! or its array.
 
 use crate::array::Handle;
 use crate::error::{Result, closed, stale_view_warning};
@@ -6,9 +10,34 @@ use crate::part::Part;
 use crate::view::{self, Placed};
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use sharray::{AnyArray, OwnedReadGuard, OwnedWriteGuard};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Has a lease for reading, and keeps its array mapped.
+#[pyclass(frozen, module = "sharray")]
+#[derive(Debug)]
+pub(crate) struct ReadTether {
+    array: Arc<AnyArray>,
+    guard: Mutex<Option<OwnedReadGuard>>,
+}
+
+/// Has a lease for writing, and keeps its array mapped.
+#[pyclass(frozen, module = "sharray")]
+#[derive(Debug)]
+pub(crate) struct WriteTether {
+    array: Arc<AnyArray>,
+    guard: Mutex<Option<OwnedWriteGuard>>,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a part starts in what a guard lends, which are whole blocks from a certain row on.
+fn offset_in(part: &Part, first_row: usize, strides: impl FnOnce() -> Vec<usize>) -> isize {
+    let before = if first_row == 0 { 0 } else { first_row * strides().first().copied().unwrap_or(0) };
+    part.offset() - before as isize
+}
 
 /// Lends an array, or a part of one, to be read: what `Array.read` returns.
 ///
@@ -23,59 +52,76 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Read {
-    handle: Arc<Handle>,
-    /// Its mapping is what the views show, also after the lease has ended.
-    _array: Arc<AnyArray>,
-    part: Part,
-    /// How many bytes after the first item that the guard lends the part's first item is.
-    offset: isize,
-    guard: Mutex<Option<OwnedReadGuard>>,
+    name: Arc<str>,
+    /// Where it is kept to be used again: nowhere, if it is of a part.
+    home: Weak<Handle>,
+    tether: Py<ReadTether>,
+    array: Py<PyUntypedArray>,
     is_copy: bool,
 }
 
-/// Where a part starts in what a guard lends: whole blocks, from a certain row on.
-fn offset_in(part: &Part, first_row: usize, strides: &[usize]) -> isize {
-    part.offset() - (first_row * strides.first().copied().unwrap_or(0)) as isize
-}
-
 impl Read {
-    pub(crate) fn new(handle: Arc<Handle>, array: Arc<AnyArray>, part: Part, guard: OwnedReadGuard) -> Self {
-        let offset = offset_in(&part, guard.rows().start, &guard.strides());
-        let is_copy = guard.is_copy();
-        Self { handle, _array: array, part, offset, guard: Mutex::new(Some(guard)), is_copy }
+    pub(crate) fn new<'py>(
+        py: Python<'py>,
+        handle: &Handle,
+        home: Weak<Handle>,
+        array: &Arc<AnyArray>,
+        part: &Part,
+        guard: OwnedReadGuard,
+    ) -> Result<Bound<'py, Self>> {
+        let (base, is_copy) = (guard.as_ptr(), guard.is_copy());
+        let base = base.wrapping_offset(offset_in(part, guard.rows().start, || guard.strides())).cast_mut();
+        let tether = Bound::new(py, ReadTether { array: Arc::clone(array), guard: Mutex::new(Some(guard)) })?;
+        let placed = Placed { base, shape: part.shape(), strides: part.strides(), is_writeable: false };
+        // SAFETY: the part is inside what the guard lends: the mapping, which lives as long as the array that the tether
+        // has, or a copy, which lives as long as the guard, which is then not given back. It is not writeable.
+        #[allow(unsafe_code, reason = "the condition is this type's to keep")]
+        let array = unsafe { view::array(py, handle.dtype(py), placed, tether.clone().into_any()) }?;
+        let (tether, array) = (tether.unbind(), array.unbind());
+        Ok(Bound::new(py, Self { name: handle.shared_name(), home, tether, array, is_copy })?)
+    }
+
+    /// Lends the same array again under another lease. Nobody has it any more.
+    pub(crate) fn again(&self, guard: OwnedReadGuard) {
+        *lock(&self.tether.get().guard) = Some(guard);
     }
 
     /// The array.
-    pub(crate) fn lend<'py>(slf: &Bound<'py, Self>) -> Result<Bound<'py, PyUntypedArray>> {
-        let (py, this) = (slf.py(), slf.get());
-        let guard = this.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(lent) = guard.as_ref() else { return Err(closed(py, this.handle.name()).into()) };
-        let (shape, strides) = (this.part.shape(), this.part.strides());
-        let base = lent.as_ptr().wrapping_offset(this.offset).cast_mut();
-        let placed = Placed { base, shape: &shape, strides: &strides, is_writeable: false };
-        // SAFETY: the part is inside what the guard lends: the mapping, which lives as long as the array that this has,
-        // or a copy, which lives as long as the guard, which is then never given back. It is not writeable.
-        #[allow(unsafe_code, reason = "the condition is this type's to keep")]
-        Ok(unsafe { view::array(py, this.handle.dtype(py), placed, slf.clone().into_any()) }?)
+    pub(crate) fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
+        if lock(&self.tether.get().guard).is_none() {
+            return Err(closed(py, &self.name).into());
+        }
+        Ok(self.array.bind(py).clone())
     }
 
     /// Gives the lease back. A copy keeps nobody out, and views may show it for as long as they like.
-    pub(crate) fn release(&self) {
-        if !self.is_copy {
-            drop(self.guard.lock().unwrap_or_else(PoisonError::into_inner).take());
+    pub(crate) fn release(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        if this.is_copy {
+            return;
+        }
+        let Some(guard) = lock(&this.tether.get().guard).take() else { return };
+        drop(guard);
+        if let Some(home) = this.home.upgrade() {
+            home.keep_read(slf, &this.tether.get().array);
         }
     }
 }
 
 #[pymethods]
 impl Read {
-    fn __enter__<'py>(slf: &Bound<'py, Self>) -> Result<Bound<'py, PyUntypedArray>> {
-        Self::lend(slf)
+    fn __enter__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
+        self.lend(py)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: &Bound<'_, PyTuple>) {
-        self.release();
+    #[pyo3(signature = (_class = None, _value = None, _traceback = None))]
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        _class: Option<&Bound<'_, PyAny>>,
+        _value: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) {
+        Self::release(slf);
     }
 
     /// Whether a private copy is lent, because the file may only be read.
@@ -85,7 +131,7 @@ impl Read {
     }
 
     fn __repr__(&self) -> String {
-        format!("<sharray.Read of {:?}>", self.handle.name())
+        format!("<sharray.Read of {:?}>", self.name)
     }
 
     #[classmethod]
@@ -94,6 +140,60 @@ impl Read {
         item: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+    }
+}
+
+/// A writeable array that is lent: a view of `root`, so that views made from it, whose base is `root` as well, can be told
+/// from others that have the array itself.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    root: Py<PyUntypedArray>,
+    array: Py<PyUntypedArray>,
+}
+
+impl Lent {
+    /// `root` is new; its base is a tether.
+    pub(crate) fn new(root: Bound<'_, PyUntypedArray>) -> PyResult<Self> {
+        let array = view::view_of(&root)?.unbind();
+        Ok(Self { root: root.unbind(), array })
+    }
+
+    pub(crate) fn array<'py>(&self, py: Python<'py>) -> Bound<'py, PyUntypedArray> {
+        self.array.bind(py).clone()
+    }
+
+    pub(crate) fn root<'py>(&self, py: Python<'py>) -> &Bound<'py, PyUntypedArray> {
+        self.root.bind(py)
+    }
+
+    /// Whether anybody else has the array, or views made from it.
+    pub(crate) fn is_seen(&self) -> bool {
+        view::references(self.array.as_any()) > 1 || self.has_views()
+    }
+
+    /// Whether there are views made from the array: nobody can find those.
+    pub(crate) fn has_views(&self) -> bool {
+        // One reference is ours, and one is the array's.
+        view::references(self.root.as_any()) > 2
+    }
+
+    /// Makes the array read-only, so that it stays so.
+    pub(crate) fn freeze(&self, py: Python<'_>) {
+        view::set_writeable(self.array.bind(py), false);
+        view::set_writeable(self.root.bind(py), false);
+    }
+
+    /// Makes the array writeable again, at another place if need be.
+    ///
+    /// # Safety
+    /// As for [`view::array()`]; nobody else has the array.
+    #[allow(unsafe_code, reason = "the caller keeps the condition")]
+    pub(crate) unsafe fn place(&self, py: Python<'_>, base: *mut u8) {
+        for array in [&self.root, &self.array] {
+            // SAFETY: by the caller's word.
+            unsafe { view::set_base(array.bind(py), base) };
+            view::set_writeable(array.bind(py), true);
+        }
     }
 }
 
@@ -124,146 +224,113 @@ impl Read {
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Write {
-    handle: Arc<Handle>,
-    /// Its mapping is what the views show, also after the lease has ended.
-    _array: Arc<AnyArray>,
-    part: Part,
-    /// How many bytes after the first item that the guard lends the part's first item is.
-    offset: isize,
-    guard: Mutex<Option<OwnedWriteGuard>>,
-    lent: Mutex<Option<Lent>>,
-}
-
-/// A writeable array that was lent, and by how many others it is looked through.
-#[derive(Debug)]
-pub(crate) struct Lent {
-    /// The base of the array, and of all views made from it.
-    root: Py<PyWeakrefReference>,
-    array: Py<PyWeakrefReference>,
-}
-
-impl Lent {
-    /// An array to give away: a view of `root`, whose base is the lease.
-    pub(crate) fn new<'py>(root: &Bound<'py, PyUntypedArray>) -> PyResult<(Self, Bound<'py, PyUntypedArray>)> {
-        let array = view::view_of(root)?;
-        let lent =
-            Self { root: PyWeakrefReference::new(root)?.unbind(), array: PyWeakrefReference::new(&array)?.unbind() };
-        Ok((lent, array))
-    }
-
-    /// The array that was given away, while somebody has it.
-    pub(crate) fn array<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyUntypedArray>> {
-        self.array.bind(py).upgrade_as().ok().flatten()
-    }
-
-    /// The base of what was given away, while anything of it lives.
-    pub(crate) fn root<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyUntypedArray>> {
-        self.root.bind(py).upgrade_as().ok().flatten()
-    }
-
-    /// Makes the array that was given away read-only. Returns whether views made from it are still there: those nobody
-    /// can find.
-    pub(crate) fn take_back(&self, py: Python<'_>) -> bool {
-        let array = self.array(py);
-        if let Some(array) = &array {
-            view::freeze(array);
-        }
-        let Some(root) = self.root(py) else { return false };
-        view::freeze(&root);
-        view::other_references(root.as_any()) > usize::from(array.is_some())
-    }
+    name: Arc<str>,
+    /// Where it is kept to be used again: nowhere, if it is of a part.
+    home: Weak<Handle>,
+    tether: Py<WriteTether>,
+    lent: Lent,
 }
 
 impl Write {
-    pub(crate) fn new(handle: Arc<Handle>, array: Arc<AnyArray>, part: Part, guard: OwnedWriteGuard) -> Self {
-        let offset = offset_in(&part, guard.rows().start, &guard.strides());
-        Self { handle, _array: array, part, offset, guard: Mutex::new(Some(guard)), lent: Mutex::new(None) }
+    pub(crate) fn new<'py>(
+        py: Python<'py>,
+        handle: &Handle,
+        home: Weak<Handle>,
+        array: &Arc<AnyArray>,
+        part: &Part,
+        mut guard: OwnedWriteGuard,
+    ) -> Result<Bound<'py, Self>> {
+        let base = guard.as_mut_ptr().wrapping_offset(offset_in(part, guard.rows().start, || guard.strides()));
+        let tether = Bound::new(py, WriteTether { array: Arc::clone(array), guard: Mutex::new(Some(guard)) })?;
+        let placed = Placed { base, shape: part.shape(), strides: part.strides(), is_writeable: true };
+        // SAFETY: the part is inside the array, which is mapped as long as the tether lives. The guard keeps everybody else
+        // out, and when it goes the arrays are frozen.
+        #[allow(unsafe_code, reason = "the condition is this type's to keep")]
+        let root = unsafe { view::array(py, handle.dtype(py), placed, tether.clone().into_any()) }?;
+        Ok(Bound::new(py, Self { name: handle.shared_name(), home, tether: tether.unbind(), lent: Lent::new(root)? })?)
     }
 
-    /// The array. Asked again, it is the same one, as long as somebody has it.
-    pub(crate) fn lend<'py>(slf: &Bound<'py, Self>) -> Result<Bound<'py, PyUntypedArray>> {
-        let (py, this) = (slf.py(), slf.get());
-        let mut guard = this.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(writing) = guard.as_mut() else { return Err(closed(py, this.handle.name()).into()) };
-        let mut lent = this.lent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(array) = lent.as_ref().and_then(|lent| lent.array(py)) {
-            return Ok(array);
+    /// Lends the same array again under another lease. Nobody has it any more.
+    pub(crate) fn again(&self, py: Python<'_>, mut guard: OwnedWriteGuard) {
+        // SAFETY: it is the array that it was of, the whole of it, mapped in the same place.
+        #[allow(unsafe_code, reason = "the condition is this type's to keep")]
+        unsafe {
+            self.lent.place(py, guard.as_mut_ptr());
         }
-        let root = match lent.as_ref().and_then(|lent| lent.root(py)) {
-            Some(root) => root,
-            None => {
-                let (shape, strides) = (this.part.shape(), this.part.strides());
-                let base = writing.as_mut_ptr().wrapping_offset(this.offset);
-                let placed = Placed { base, shape: &shape, strides: &strides, is_writeable: true };
-                // SAFETY: the part is inside the array, which is mapped as long as this lives. The guard keeps everybody
-                // else out, and when it goes the arrays are frozen.
-                #[allow(unsafe_code, reason = "the condition is this type's to keep")]
-                unsafe { view::array(py, this.handle.dtype(py), placed, slf.clone().into_any()) }?
-            }
-        };
-        let (made, array) = Lent::new(&root)?;
-        *lent = Some(made);
-        Ok(array)
+        *lock(&self.tether.get().guard) = Some(guard);
+    }
+
+    /// The array.
+    pub(crate) fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
+        if lock(&self.tether.get().guard).is_none() {
+            return Err(closed(py, &self.name).into());
+        }
+        Ok(self.lent.array(py))
     }
 
     /// Gives the lease back; if the write failed, the blocks are poisoned.
-    pub(crate) fn release(&self, py: Python<'_>, has_failed: bool) -> PyResult<()> {
-        let guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(guard) = guard else { return Ok(()) };
-        let lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let is_stale = lent.is_some_and(|lent| lent.take_back(py));
+    pub(crate) fn release(slf: &Bound<'_, Self>, has_failed: bool) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(guard) = lock(&this.tether.get().guard).take() else { return Ok(()) };
+        this.lent.freeze(py);
+        let is_stale = this.lent.has_views();
         if has_failed {
             guard.fail();
         } else {
             drop(guard);
         }
+        if let Some(home) = this.home.upgrade() {
+            home.keep_write(slf, &this.tether.get().array);
+        }
         if is_stale {
-            let name = self.handle.name();
-            warn(
-                py,
-                &format!(
-                    "a view of array {name:?} outlives the write() block that lent it: what is written \
-                               through it is written without a lease"
-                ),
-            )?;
+            let message = format!(
+                "a view of array {:?} outlives the write() block that lent it: what is written through it is written \
+                 without a lease",
+                this.name
+            );
+            warn(py, &message)?;
         }
         Ok(())
     }
 }
 
-/// Warns whoever left the block about a view.
+/// Warns whoever left a block about a view.
 pub(crate) fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
     py.import("warnings")?.getattr("warn")?.call1((message, stale_view_warning(py)?, 1)).map(drop)
 }
 
 #[pymethods]
 impl Write {
-    fn __enter__<'py>(slf: &Bound<'py, Self>) -> Result<Bound<'py, PyUntypedArray>> {
-        Self::lend(slf)
+    fn __enter__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
+        self.lend(py)
     }
 
-    #[pyo3(signature = (*exception))]
-    fn __exit__(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        let has_failed = exception.get_item(0).is_ok_and(|class| !class.is_none());
-        self.release(py, has_failed)
+    #[pyo3(signature = (class = None, _value = None, _traceback = None))]
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        class: Option<&Bound<'_, PyAny>>,
+        _value: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        Self::release(slf, class.is_some())
     }
 
     /// Whether whoever wrote the array last did not come to the end: readers get `Poisoned` until `clear_poison`.
     #[getter]
     fn is_poisoned(&self, py: Python<'_>) -> Result<bool> {
-        let guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(guard.as_ref().ok_or_else(|| closed(py, self.handle.name()))?.is_poisoned())
+        let guard = lock(&self.tether.get().guard);
+        Ok(guard.as_ref().ok_or_else(|| closed(py, &self.name))?.is_poisoned())
     }
 
     /// Says that the items are whole again. Readers believe it.
     fn clear_poison(&self, py: Python<'_>) -> Result<()> {
-        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        guard.as_mut().ok_or_else(|| closed(py, self.handle.name()))?.clear_poison();
+        let mut guard = lock(&self.tether.get().guard);
+        guard.as_mut().ok_or_else(|| closed(py, &self.name))?.clear_poison();
         Ok(())
     }
 
     fn __repr__(&self) -> String {
-        format!("<sharray.Write of {:?}>", self.handle.name())
+        format!("<sharray.Write of {:?}>", self.name)
     }
 
     #[classmethod]
@@ -272,5 +339,62 @@ impl Write {
         item: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+    }
+}
+
+/// A context manager that may be used again.
+pub(crate) trait Again {
+    /// Whether nobody has it, its array or a view of that any more. One reference to it is the spare's own.
+    fn is_free(slf: &Py<Self>) -> bool
+    where
+        Self: Sized;
+}
+
+impl Again for Read {
+    fn is_free(slf: &Py<Self>) -> bool {
+        let Self { tether, array, .. } = slf.get();
+        let is_unseen = view::references(slf.as_any()) == 1 && view::references(array.as_any()) == 1;
+        // The array has one reference to the tether.
+        is_unseen && view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none()
+    }
+}
+
+impl Again for Write {
+    fn is_free(slf: &Py<Self>) -> bool {
+        let Self { tether, lent, .. } = slf.get();
+        let is_unseen = view::references(slf.as_any()) == 1 && !lent.is_seen();
+        is_unseen && view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none()
+    }
+}
+
+/// Context managers whose blocks have ended: two, since a loop's variable has the array of the last iteration still when
+/// the next one begins.
+#[derive(Debug)]
+pub(crate) struct Spare<T>([Option<Py<T>>; 2]);
+
+impl<T> Default for Spare<T> {
+    fn default() -> Self {
+        Self([None, None])
+    }
+}
+
+impl<T> Spare<T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Py<T>> {
+        self.0.iter().flatten()
+    }
+
+    /// Keeps one more. Returns the one that has to go for it: dropping it may run Python.
+    pub(crate) fn keep(&mut self, one: &Bound<'_, T>) -> Option<Py<T>> {
+        self.0.rotate_right(1);
+        self.0[0].replace(one.clone().unbind())
+    }
+}
+
+impl<T: Again> Spare<T> {
+    /// One that may be used again.
+    pub(crate) fn take(&mut self) -> Option<Py<T>> {
+        let is_free = |one: &Option<Py<T>>| one.as_ref().is_some_and(T::is_free);
+        let at = self.0.iter().position(is_free)?;
+        self.0[at].take()
     }
 }

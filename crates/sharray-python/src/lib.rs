@@ -2,11 +2,14 @@
 //! in `python/sharray/`.
 
 #![allow(
-    rustdoc::broken_intra_doc_links,
     clippy::doc_markdown,
     clippy::doc_link_with_quotes,
-    reason = "what is documented here is read in Python: docstrings, in which a[1] is an index"
+    rustdoc::broken_intra_doc_links,
+    reason = "what Python shows is written as Python's documentation is"
 )]
+#![allow(clippy::cast_possible_wrap, reason = "no array has more bytes than an isize can count")]
+#![allow(clippy::needless_pass_by_value, reason = "what a function of Python is given is its own")]
+#![allow(clippy::struct_field_names, reason = "a handle has what it is a handle of")]
 
 mod array;
 mod cell;

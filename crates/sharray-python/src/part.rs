@@ -1,6 +1,6 @@
 //! Which items of an array a handle stands for: what basic indexing makes of the whole.
 
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyEllipsis, PySlice, PySliceMethods, PyTuple};
@@ -25,6 +25,9 @@ pub(crate) struct Part {
     /// The row of the whole array in which the first item is.
     row: isize,
     axes: Vec<Axis>,
+    /// The axes' lengths and strides, as NumPy takes them.
+    shape: Vec<usize>,
+    strides: Vec<isize>,
 }
 
 /// A part as a pickle tells it: its offset, its row, and length, stride and rows of each axis.
@@ -40,15 +43,21 @@ impl Part {
             stride: isize::try_from(*stride).unwrap_or(isize::MAX),
             rows: isize::from(at == 0),
         });
-        Self { offset: 0, row: 0, axes: axes.collect() }
+        Self::new(0, 0, axes.collect())
     }
 
-    pub(crate) fn shape(&self) -> Vec<usize> {
-        self.axes.iter().map(|axis| axis.len).collect()
+    fn new(offset: isize, row: isize, axes: Vec<Axis>) -> Self {
+        let shape = axes.iter().map(|axis| axis.len).collect();
+        let strides = axes.iter().map(|axis| axis.stride).collect();
+        Self { offset, row, axes, shape, strides }
     }
 
-    pub(crate) fn strides(&self) -> Vec<isize> {
-        self.axes.iter().map(|axis| axis.stride).collect()
+    pub(crate) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    pub(crate) fn strides(&self) -> &[isize] {
+        &self.strides
     }
 
     pub(crate) fn ndim(&self) -> usize {
@@ -86,7 +95,7 @@ impl Part {
                 format!("too many indices: the array has {} dimensions, but {taken} are indexed", self.ndim());
             PyIndexError::new_err(message)
         })?;
-        let mut picked = Self { axes: Vec::with_capacity(self.axes.len()), ..*self };
+        let mut picked = Picked { offset: self.offset, row: self.row, axes: Vec::with_capacity(self.axes.len()) };
         let mut axes = self.axes.iter();
         let mut is_filled = false;
         for index in &indices {
@@ -102,9 +111,52 @@ impl Part {
             }
         }
         picked.axes.extend(axes);
-        Ok(picked)
+        Ok(Self::new(picked.offset, picked.row, picked.axes))
     }
 
+    pub(crate) fn tell(&self) -> Told {
+        let axes = self.axes.iter().map(|axis| (axis.len, axis.stride, axis.rows));
+        (self.offset, self.row, axes.collect())
+    }
+
+    /// The part that was told, if all its items are inside an array of so many bytes.
+    pub(crate) fn heard((offset, row, axes): Told, array: &AnyArray) -> PyResult<Self> {
+        let axes: Vec<_> = axes.into_iter().map(|(len, stride, rows)| Axis { len, stride, rows }).collect();
+        let part = Self::new(offset, row, axes);
+        let is_inside = part.reach().is_some_and(|reach| {
+            let end = reach.end.checked_add(array.dtype().itemsize() as i128);
+            reach.start >= 0 && end.is_some_and(|end| end <= array.size_bytes() as i128)
+        });
+        if part.size_is_zero() || is_inside {
+            return Ok(part);
+        }
+        Err(PyValueError::new_err(format!("the pickle tells of items that array {:?} has not", array.name())))
+    }
+
+    fn size_is_zero(&self) -> bool {
+        self.axes.iter().any(|axis| axis.len == 0)
+    }
+
+    /// Where the lowest and the highest item start, in bytes.
+    fn reach(&self) -> Option<Range<i128>> {
+        let mut reach = i128::from(self.offset as i64)..i128::from(self.offset as i64);
+        for axis in &self.axes {
+            let span = (axis.len as i128).checked_sub(1)?.checked_mul(axis.stride as i128)?;
+            reach.start = reach.start.checked_add(span.min(0))?;
+            reach.end = reach.end.checked_add(span.max(0))?;
+        }
+        Some(reach)
+    }
+}
+
+/// A part that is being picked.
+struct Picked {
+    offset: isize,
+    row: isize,
+    axes: Vec<Axis>,
+}
+
+impl Picked {
     fn take(&mut self, axis: Axis, index: &Bound<'_, PyAny>) -> PyResult<()> {
         if let Ok(slice) = index.cast::<PySlice>() {
             let slice = slice.indices(axis.len as isize)?;
@@ -138,43 +190,4 @@ impl Part {
         self.offset += by * axis.stride;
         self.row += by * axis.rows;
     }
-
-    pub(crate) fn tell(&self) -> Told {
-        let axes = self.axes.iter().map(|axis| (axis.len, axis.stride, axis.rows));
-        (self.offset, self.row, axes.collect())
-    }
-
-    /// The part that was told, if all its items are inside an array of so many bytes.
-    pub(crate) fn heard((offset, row, axes): Told, array: &AnyArray) -> PyResult<Self> {
-        let axes: Vec<_> = axes.into_iter().map(|(len, stride, rows)| Axis { len, stride, rows }).collect();
-        let part = Self { offset, row, axes };
-        let is_inside = part.reach().is_some_and(|reach| {
-            let end = reach.end.checked_add(array.dtype().itemsize() as i128);
-            reach.start >= 0 && end.is_some_and(|end| end <= array.size_bytes() as i128)
-        });
-        if part.size_is_zero() || is_inside {
-            return Ok(part);
-        }
-        Err(PyValueError::new_err(format!("the pickle tells of items that array {:?} has not", array.name())))
-    }
-
-    fn size_is_zero(&self) -> bool {
-        self.axes.iter().any(|axis| axis.len == 0)
-    }
-
-    /// Where the lowest and the highest item start, in bytes.
-    fn reach(&self) -> Option<Range<i128>> {
-        let mut reach = i128::from(self.offset as i64)..i128::from(self.offset as i64);
-        for axis in &self.axes {
-            let span = (axis.len as i128).checked_sub(1)?.checked_mul(axis.stride as i128)?;
-            reach.start = reach.start.checked_add(span.min(0))?;
-            reach.end = reach.end.checked_add(span.max(0))?;
-        }
-        Some(reach)
-    }
-}
-
-/// The shape of an ndarray.
-pub(crate) fn shape_of<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a [usize] {
-    array.shape()
 }

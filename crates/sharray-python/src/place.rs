@@ -7,6 +7,7 @@ use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use sharray::Kind;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// A folder in which arrays are found by name.
@@ -109,11 +110,11 @@ impl Directory {
     }
 
     fn __repr__(&self) -> String {
-        format!("<sharray.Directory {:?}>", self.inner.path())
+        format!("<sharray.Directory '{}'>", self.inner.path().display())
     }
 
-    fn __fspath__(&self) -> PathBuf {
-        self.inner.path().to_owned()
+    fn __fspath__(&self) -> OsString {
+        self.inner.path().as_os_str().to_owned()
     }
 }
 

@@ -1,17 +1,17 @@
 //! The publishing side of a stream.
 
 use crate::dtype;
-use crate::error::{Result, closed};
-use crate::lease::{Lent, warn};
+use crate::error::{Raised, Result, closed};
+use crate::lease::{Again, Lent, Spare, lock, warn};
 use crate::options::{attributes_of, generation_to_python, letter_of, order_of, place_of, shape_of};
 use crate::view::{self, Placed};
 use crate::wait::Patience;
-use numpy::{PyArrayDescr, PyUntypedArray};
+use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
 use sharray::{AnyFrame, AnyPublisher, Backpressure, Error, OwnedLoan};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The one process that fills a stream with arrays.
@@ -29,23 +29,26 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    name: String,
+    name: Arc<str>,
     generation: [u8; 16],
     order: &'static str,
     shape: Vec<usize>,
     dtype: Py<PyArrayDescr>,
     publisher: Mutex<Option<AnyPublisher>>,
+    /// Without a publisher, so that they do not keep this one.
+    spares: Mutex<Spare<Loan>>,
 }
 
 impl Publisher {
     fn new(py: Python<'_>, publisher: AnyPublisher) -> Result<Self> {
         Ok(Self {
-            name: publisher.name().to_owned(),
+            name: publisher.name().into(),
             generation: publisher.generation(),
             order: letter_of(publisher.order()),
             shape: publisher.shape().to_vec(),
             dtype: dtype::to_python(py, publisher.dtype())?.unbind(),
             publisher: Mutex::new(Some(publisher)),
+            spares: Mutex::default(),
         })
     }
 
@@ -55,7 +58,7 @@ impl Publisher {
         timeout: Option<Duration>,
         act: impl FnOnce(&mut AnyPublisher) -> sharray::Result<R>,
     ) -> sharray::Result<R> {
-        let timed_out = || Error::TimedOut { name: self.name.clone() };
+        let timed_out = || Error::TimedOut { name: self.name.to_string() };
         let mut guard: MutexGuard<'_, Option<AnyPublisher>> = if timeout.is_some_and(|timeout| timeout.is_zero()) {
             match self.publisher.try_lock() {
                 Ok(guard) => guard,
@@ -79,28 +82,36 @@ impl Publisher {
         if is_closed { Err(closed(py, &self.name).into()) } else { Ok(()) }
     }
 
+    /// Keeps a loan that is over, to be used again: one of the declared shape, while the publisher is there.
+    fn keep(&self, loan: &Bound<'_, Loan>) {
+        if loan.get().lent.root(loan.py()).shape() != self.shape || self.check_open(loan.py()).is_err() {
+            return;
+        }
+        let gone = lock(&self.spares).keep(loan);
+        drop(gone);
+    }
+
+    /// Gives the publisher up, and what was kept to be used again.
+    fn leave(&self, py: Python<'_>) -> Option<AnyPublisher> {
+        let spares = std::mem::take(&mut *lock(&self.spares));
+        drop(spares);
+        py.detach(|| lock(&self.publisher).take())
+    }
+
     fn take_loan(&self, py: Python<'_>, patience: Patience) -> Result<OwnedLoan> {
         self.check_open(py)?;
         patience.wait(py, |timeout| self.with(timeout, |publisher| publisher.loan_owned(timeout)))
     }
 
-    fn publish_loan(&self, py: Python<'_>, patience: Patience, loan: OwnedLoan) -> Result<AnyFrame> {
+    /// Publishes a loan. If it was not published it is still there: views may show its bytes.
+    ///
+    /// It waits only if others were published since it was taken.
+    fn publish_loan(&self, py: Python<'_>, patience: Patience, loan: &Mutex<Option<OwnedLoan>>) -> Result<AnyFrame> {
         self.check_open(py)?;
-        let loan = Mutex::new(Some(loan));
-        // It waits only if others were published before, and then all at once: a loan is given to be published once.
-        let timeout = patience.duration();
-        let publish = || {
+        patience.wait(py, |timeout| {
             let mut loan = loan.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(loan) = loan.take() else { return Err(Error::TimedOut { name: self.name.clone() }) };
-            self.with(None, |publisher| publisher.publish_owned(loan, timeout))
-        };
-        match self.publisher.try_lock() {
-            Ok(guard) => {
-                drop(guard);
-                Ok(publish()?)
-            }
-            Err(_) => Ok(py.detach(publish)?),
-        }
+            self.with(timeout, |publisher| publisher.publish_from(&mut loan, timeout))
+        })
     }
 }
 
@@ -142,29 +153,32 @@ impl Publisher {
         signature = (timeout = None, *, shape = None, time = None, tags = (0, 0)),
         text_signature = "($self, timeout=None, *, shape=None, time=None, tags=(0, 0))"
     )]
-    fn loan(
-        slf: &Bound<'_, Self>,
-        py: Python<'_>,
+    fn loan<'py>(
+        slf: &Bound<'py, Self>,
+        py: Python<'py>,
         timeout: Option<f64>,
-        shape: Option<&Bound<'_, PyAny>>,
+        shape: Option<&Bound<'py, PyAny>>,
         time: Option<f64>,
         tags: (u64, u64),
-    ) -> Result<Loan> {
-        let patience = Patience::of(timeout)?;
-        let mut loan = slf.get().take_loan(py, patience)?;
+    ) -> Result<Bound<'py, Loan>> {
+        let (patience, facts) = (Patience::of(timeout)?, Facts { time, tags });
+        facts.check()?;
+        let this = slf.get();
+        lock(&this.spares).iter().for_each(Loan::let_go);
+        let mut loan = this.take_loan(py, patience)?;
+        let terms = Terms { publisher: Some(slf.clone().unbind()), patience, facts, sequence: None };
         if let Some(shape) = shape {
             loan.set_shape(&shape_of(shape)?)?;
         }
-        let facts = Facts { time, tags };
-        facts.check()?;
-        Ok(Loan {
-            publisher: slf.clone().unbind(),
-            patience,
-            facts: Mutex::new(facts),
-            state: Mutex::new(State::Loan(loan)),
-            lent: Mutex::new(None),
-            published: Mutex::new(None),
-        })
+        if loan.shape() != this.shape {
+            return Loan::new(py, slf, loan, terms);
+        }
+        let spare = lock(&this.spares).take();
+        if let Some(spare) = spare {
+            spare.get().again(py, loan, terms);
+            return Ok(spare.into_bound(py));
+        }
+        Loan::new(py, slf, loan, terms)
     }
 
     /// Publishes a copy of an array.
@@ -199,10 +213,10 @@ impl Publisher {
         signature = (array, timeout = None, *, time = None, tags = (0, 0)),
         text_signature = "($self, array, timeout=None, *, time=None, tags=(0, 0))"
     )]
-    fn publish(
-        slf: &Bound<'_, Self>,
-        py: Python<'_>,
-        array: &Bound<'_, PyAny>,
+    fn publish<'py>(
+        slf: &Bound<'py, Self>,
+        py: Python<'py>,
+        array: &Bound<'py, PyAny>,
         timeout: Option<f64>,
         time: Option<f64>,
         tags: (u64, u64),
@@ -210,15 +224,18 @@ impl Publisher {
         let array = py.import("numpy")?.getattr("asanyarray")?.call1((array,))?;
         let shape = array.getattr("shape")?;
         let is_alike = shape.len()? == slf.get().shape.len();
-        let loan = Bound::new(py, Self::loan(slf, py, timeout, is_alike.then_some(&shape), time, tags)?)?;
-        Loan::lend(&loan)?.set_item(PyEllipsis::get(py), array)?;
-        loan.get().publish(py)
+        let loan = Self::loan(slf, py, timeout, is_alike.then_some(&shape), time, tags)?;
+        let filled = loan.get().lend(py).and_then(|items| Ok(items.set_item(PyEllipsis::get(py), array)?));
+        if let Err(error) = filled {
+            Loan::abort(&loan);
+            return Err(error);
+        }
+        Loan::publish(&loan)
     }
 
     /// Closes the stream: subscribers see the end. Views of what was published stay valid.
     fn close(&self, py: Python<'_>) {
-        let publisher = py.detach(|| self.publisher.lock().unwrap_or_else(PoisonError::into_inner).take());
-        drop(publisher);
+        drop(self.leave(py));
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -229,8 +246,7 @@ impl Publisher {
     fn __exit__(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) {
         // Ctrl-C and the like are how programs are ended.
         let has_failed = exception.get_item(1).is_ok_and(|value| value.is_instance_of::<PyException>());
-        let publisher = py.detach(|| self.publisher.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let (Some(publisher), true) = (publisher, has_failed) {
+        if let (Some(publisher), true) = (self.leave(py), has_failed) {
             publisher.fail();
         }
     }
@@ -350,160 +366,221 @@ impl Facts {
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Loan {
-    publisher: Py<Publisher>,
-    patience: Patience,
-    facts: Mutex<Facts>,
-    state: Mutex<State>,
-    lent: Mutex<Option<Lent>>,
-    published: Mutex<Option<u64>>,
+    name: Arc<str>,
+    tether: Py<SlotTether>,
+    lent: Lent,
+    terms: Mutex<Terms>,
 }
 
-/// What keeps the slot.
+/// What a loan is told, and tells.
 #[derive(Debug)]
-enum State {
+struct Terms {
+    /// Until it is published or given back.
+    publisher: Option<Py<Publisher>>,
+    patience: Patience,
+    facts: Facts,
+    sequence: Option<u64>,
+}
+
+/// Has the slot: the base of a loan's arrays.
+#[pyclass(frozen, module = "sharray")]
+#[derive(Debug)]
+pub(crate) struct SlotTether(Mutex<Slot>);
+
+#[derive(Debug)]
+enum Slot {
+    /// To be filled, or, once the loan is over, never to be published: views of it may still be written through.
     Loan(OwnedLoan),
-    /// Views may still show the slot, or be written through: it is nobody else's while they live.
-    Stale(#[allow(dead_code, reason = "it is kept, not used")] OwnedLoan),
     /// It was published, and the array shows it.
     Published(#[allow(dead_code, reason = "it is kept, not used")] Box<AnyFrame>),
     Over,
 }
 
-impl Loan {
-    /// The array. Asked again, it is the same one, as long as somebody has it.
-    fn lend<'py>(slf: &Bound<'py, Self>) -> Result<Bound<'py, PyUntypedArray>> {
-        let (py, this) = (slf.py(), slf.get());
-        let publisher = this.publisher.get();
-        let mut state = this.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State::Loan(loan) = &mut *state else { return Err(closed(py, &publisher.name).into()) };
-        let mut lent = this.lent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(array) = lent.as_ref().and_then(|lent| lent.array(py)) {
-            return Ok(array);
+impl Slot {
+    fn take(&mut self) -> Option<OwnedLoan> {
+        match std::mem::replace(self, Self::Over) {
+            Self::Loan(loan) => Some(loan),
+            other => {
+                *self = other;
+                None
+            }
         }
-        let root = match lent.as_ref().and_then(|lent| lent.root(py)) {
-            Some(root) => root,
-            None => array_of(py, publisher.dtype.bind(py), loan, slf.clone().into_any())?,
-        };
-        let (made, array) = Lent::new(&root)?;
-        *lent = Some(made);
-        Ok(array)
+    }
+}
+
+impl Loan {
+    fn new<'py>(
+        py: Python<'py>,
+        publisher: &Bound<'py, Publisher>,
+        mut loan: OwnedLoan,
+        terms: Terms,
+    ) -> Result<Bound<'py, Self>> {
+        let (base, shape) = (loan.as_mut_ptr(), loan.shape().to_vec());
+        let strides = strides_of(&loan);
+        let tether = Bound::new(py, SlotTether(Mutex::new(Slot::Loan(loan))))?;
+        let placed = Placed { base, shape: &shape, strides: &strides, is_writeable: true };
+        let dtype = publisher.get().dtype.bind(py);
+        // SAFETY: the loan is this object's alone. The tether keeps it, published or not, as long as there is an array of
+        // it; when it is published the arrays are frozen, or a copy is published in its place.
+        #[allow(unsafe_code, reason = "the condition is this type's to keep")]
+        let root = unsafe { view::array(py, dtype, placed, tether.clone().into_any()) }?;
+        let name = Arc::clone(&publisher.get().name);
+        let terms = Mutex::new(terms);
+        Ok(Bound::new(py, Self { name, tether: tether.unbind(), lent: Lent::new(root)?, terms })?)
+    }
+
+    /// Unpins what was published, if nobody has its array any more.
+    fn let_go(slf: &Py<Self>) {
+        let mut slot = lock(&slf.get().tether.get().0);
+        if matches!(*slot, Slot::Published(_)) && !slf.get().lent.is_seen() {
+            *slot = Slot::Over;
+        }
+    }
+
+    /// Lends the same array again over another slot of the same shape. Nobody has it any more.
+    fn again(&self, py: Python<'_>, mut loan: OwnedLoan, terms: Terms) {
+        // SAFETY: as in `new`; loans of the declared shape alone are kept to be used again.
+        #[allow(unsafe_code, reason = "the condition is this type's to keep")]
+        unsafe {
+            self.lent.place(py, loan.as_mut_ptr());
+        }
+        *lock(&self.tether.get().0) = Slot::Loan(loan);
+        *lock(&self.terms) = terms;
+    }
+
+    /// The array.
+    fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
+        if lock(&self.terms).publisher.is_none() {
+            return Err(closed(py, &self.name).into());
+        }
+        Ok(self.lent.array(py))
+    }
+
+    /// Ends the loan: to whom it was to be published, and on what terms.
+    fn end(&self, py: Python<'_>) -> Option<(Py<Publisher>, Patience, Facts)> {
+        let mut terms = lock(&self.terms);
+        let publisher = terms.publisher.take()?;
+        self.lent.freeze(py);
+        Some((publisher, terms.patience, terms.facts))
     }
 
     /// Publishes the frame; returns its sequence.
-    fn publish(&self, py: Python<'_>) -> Result<u64> {
-        let publisher = self.publisher.get();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State::Loan(mut loan) = std::mem::replace(&mut *state, State::Over) else {
-            return Err(closed(py, &publisher.name).into());
-        };
-        let facts = *self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        let lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let is_stale = lent.as_ref().is_some_and(|lent| lent.take_back(py));
+    fn publish(slf: &Bound<'_, Self>) -> Result<u64> {
+        let (py, this) = (slf.py(), slf.get());
+        let (publisher, patience, facts) = this.end(py).ok_or_else(|| closed(py, &this.name))?;
+        let publisher = publisher.get();
+        let is_stale = this.lent.has_views();
         let frame = if is_stale {
-            let root = lent.as_ref().and_then(|lent| lent.root(py));
-            *state = State::Stale(loan);
-            drop(state);
-            let mut copy = publisher.take_loan(py, self.patience)?;
-            if let Some(root) = root {
-                copy.set_shape(crate::part::shape_of(&root))?;
-                let target = array_of(py, publisher.dtype.bind(py), &mut copy, py.None().into_bound(py))?;
-                py.import("numpy")?.getattr("copyto")?.call1((target, root))?;
-            }
+            // The slot stays with the tether, and so with the views.
+            let mut copy = publisher.take_loan(py, patience)?;
+            this.copy_into(py, publisher, &mut copy)?;
             facts.tell(&mut copy)?;
-            publisher.publish_loan(py, self.patience, copy)?
+            publisher.publish_loan(py, patience, &Mutex::new(Some(copy)))?
         } else {
-            facts.tell(&mut loan)?;
-            let is_shown = lent.as_ref().is_some_and(|lent| lent.root(py).is_some());
-            drop(state);
-            let frame = publisher.publish_loan(py, self.patience, loan)?;
-            if is_shown {
-                let sequence = frame.sequence();
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                *state = State::Published(Box::new(frame));
-                *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(sequence);
-                return Ok(sequence);
+            let loan = lock(&this.tether.get().0).take();
+            let mut loan = loan.ok_or_else(|| closed(py, &this.name))?;
+            let told = facts.tell(&mut loan).map_err(Raised::from);
+            let loan = Mutex::new(Some(loan));
+            let published = told.and_then(|()| publisher.publish_loan(py, patience, &loan));
+            if let (Some(loan), true) = (lock(&loan).take(), this.lent.is_seen()) {
+                // It was not published, and the array still shows the slot.
+                *lock(&this.tether.get().0) = Slot::Loan(loan);
             }
-            frame
+            published?
         };
         let sequence = frame.sequence();
-        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(sequence);
+        lock(&this.terms).sequence = Some(sequence);
         if is_stale {
-            let name = &publisher.name;
-            warn(
-                py,
-                &format!(
-                    "a view of a frame of {name:?} outlives the loan() block that lent it: what was \
-                               published is a copy"
-                ),
-            )?;
+            let message = format!(
+                "a view of a frame of {:?} outlives the loan() block that lent it: what was published is a copy",
+                this.name
+            );
+            warn(py, &message)?;
+        } else {
+            if this.lent.is_seen() {
+                *lock(&this.tether.get().0) = Slot::Published(Box::new(frame));
+            }
+            publisher.keep(slf);
         }
         Ok(sequence)
     }
 
+    fn copy_into(&self, py: Python<'_>, publisher: &Publisher, copy: &mut OwnedLoan) -> Result<()> {
+        let root = self.lent.root(py);
+        copy.set_shape(root.shape())?;
+        let strides = strides_of(copy);
+        let base = copy.as_mut_ptr();
+        let placed = Placed { base, shape: copy.shape(), strides: &strides, is_writeable: true };
+        // SAFETY: the loan is ours and outlives the array, which nobody else sees: an assignment keeps no reference to it.
+        #[allow(unsafe_code, reason = "the condition is kept here")]
+        let target = unsafe { view::array(py, publisher.dtype.bind(py), placed, py.None().into_bound(py)) }?;
+        Ok(target.set_item(PyEllipsis::get(py), root)?)
+    }
+
     /// Publishes nothing.
-    fn abort(&self, py: Python<'_>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State::Loan(loan) = std::mem::replace(&mut *state, State::Over) else { return };
-        let lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if lent.as_ref().is_some_and(|lent| {
-            lent.take_back(py);
-            lent.root(py).is_some()
-        }) {
-            *state = State::Stale(loan);
+    fn abort(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        let publisher = this.end(slf.py());
+        if let (Some((publisher, ..)), false) = (publisher, this.lent.is_seen()) {
+            let loan = lock(&this.tether.get().0).take();
+            drop(loan);
+            publisher.get().keep(slf);
         }
     }
 }
 
-/// An array over a loaned slot.
-fn array_of<'py>(
-    py: Python<'py>,
-    dtype: &Bound<'py, PyArrayDescr>,
-    loan: &mut OwnedLoan,
-    owner: Bound<'py, PyAny>,
-) -> Result<Bound<'py, PyUntypedArray>> {
-    let strides: Vec<isize> = loan.strides().iter().map(|stride| *stride as isize).collect();
-    let base = loan.as_mut_ptr();
-    let placed = Placed { base, shape: loan.shape(), strides: &strides, is_writeable: true };
-    // SAFETY: the loan is this object's alone. It is kept, published or not, as long as the array's owner lives; when it
-    // is published the arrays are frozen, or a copy is published in its place.
-    #[allow(unsafe_code, reason = "the condition is this type's to keep")]
-    Ok(unsafe { view::array(py, dtype, placed, owner) }?)
+impl Again for Loan {
+    fn is_free(slf: &Py<Self>) -> bool {
+        let Self { tether, lent, .. } = slf.get();
+        let is_unseen = view::references(slf.as_any()) == 1 && !lent.is_seen();
+        is_unseen && view::references(tether.as_any()) == 2 && matches!(*lock(&tether.get().0), Slot::Over)
+    }
+}
+
+fn strides_of(loan: &OwnedLoan) -> Vec<isize> {
+    loan.strides().iter().map(|stride| *stride as isize).collect()
 }
 
 #[pymethods]
 impl Loan {
-    fn __enter__<'py>(slf: &Bound<'py, Self>) -> Result<Bound<'py, PyUntypedArray>> {
-        Self::lend(slf)
+    fn __enter__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
+        self.lend(py)
     }
 
-    #[pyo3(signature = (*exception))]
-    fn __exit__(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) -> Result<()> {
-        if exception.get_item(0).is_ok_and(|class| !class.is_none()) {
-            self.abort(py);
+    #[pyo3(signature = (class = None, _value = None, _traceback = None))]
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        class: Option<&Bound<'_, PyAny>>,
+        _value: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> Result<()> {
+        if class.is_some() {
+            Self::abort(slf);
             return Ok(());
         }
         // Aborted inside its block, there is nothing to publish.
-        if matches!(*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Loan(_)) {
-            self.publish(py)?;
+        let is_over = lock(&slf.get().terms).publisher.is_none();
+        if !is_over {
+            Self::publish(slf)?;
         }
         Ok(())
     }
 
     /// Gives the slot back; nothing is published.
     #[pyo3(name = "abort")]
-    fn abort_it(&self, py: Python<'_>) {
-        self.abort(py);
+    fn abort_it(slf: &Bound<'_, Self>) {
+        Self::abort(slf);
     }
 
     /// When the frame was acquired, in seconds since 1970; ``None`` for when it is published.
     #[getter]
     fn time(&self) -> Option<f64> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner).time
+        lock(&self.terms).facts.time
     }
 
     #[setter]
     fn set_time(&self, time: Option<f64>) -> PyResult<()> {
-        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = &mut lock(&self.terms).facts;
         Facts { time, ..*facts }.check()?;
         facts.time = time;
         Ok(())
@@ -512,22 +589,22 @@ impl Loan {
     /// Two numbers to attach to the frame.
     #[getter]
     fn tags(&self) -> (u64, u64) {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner).tags
+        lock(&self.terms).facts.tags
     }
 
     #[setter]
     fn set_tags(&self, tags: (u64, u64)) {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner).tags = tags;
+        lock(&self.terms).facts.tags = tags;
     }
 
     /// The sequence that the frame was published with; ``None`` before, or if it was not.
     #[getter]
     fn sequence(&self) -> Option<u64> {
-        *self.published.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.terms).sequence
     }
 
     fn __repr__(&self) -> String {
-        format!("<sharray.Loan of {:?}>", self.publisher.get().name)
+        format!("<sharray.Loan of {:?}>", self.name)
     }
 
     #[classmethod]

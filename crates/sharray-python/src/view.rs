@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code, reason = "NumPy's C interface")]
 
-use numpy::npyffi::{self, NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, PyArrayObject};
-use numpy::{PyArrayDescr, PyUntypedArray};
+use numpy::npyffi::{self, NPY_ARRAY_WRITEABLE, NPY_TYPES, NpyTypes, PY_ARRAY_API, PyArrayObject};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::c_int;
@@ -21,7 +22,7 @@ pub(crate) struct Placed<'a> {
 ///
 /// # Safety
 /// `placed` describes items of `dtype` inside memory that is mapped as long as `owner` lives. If it is writeable, nobody
-/// but the array and the views made from it accesses the memory until the array's flag is cleared by [`freeze`].
+/// but the array and the views made from it accesses the memory until [`set_writeable`] says that it is not.
 /// Otherwise the memory may change under the array's eyes: NumPy reads it as it would another thread's.
 pub(crate) unsafe fn array<'py>(
     py: Python<'py>,
@@ -95,18 +96,29 @@ pub(crate) fn view_of<'py>(root: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<
     Ok(made.cast_into::<PyUntypedArray>()?)
 }
 
-/// Makes an array read-only. Nobody can undo that unless its base is writeable.
-pub(crate) fn freeze(array: &Bound<'_, PyUntypedArray>) {
+/// Says whether an array may be written through. Somebody who has it can make it writeable again only if its base is.
+pub(crate) fn set_writeable(array: &Bound<'_, PyUntypedArray>, yes: bool) {
     let array: *mut PyArrayObject = array.as_ptr().cast();
     // SAFETY: it is an array and alive, and this thread has the interpreter.
-    unsafe { (*array).fields.flags &= !NPY_ARRAY_WRITEABLE };
+    let flags = unsafe { &mut (*array).fields.flags };
+    *flags = if yes { *flags | NPY_ARRAY_WRITEABLE } else { *flags & !NPY_ARRAY_WRITEABLE };
 }
 
-/// How many references there are to an object beside the one that is looked through.
-pub(crate) fn other_references(object: &Bound<'_, PyAny>) -> usize {
-    // SAFETY: the object is alive.
+/// Moves an array to other bytes.
+///
+/// # Safety
+/// As for [`array()`]; nobody else has the array, or a view of it.
+pub(crate) unsafe fn set_base(array: &Bound<'_, PyUntypedArray>, base: *mut u8) {
+    let array: *mut PyArrayObject = array.as_ptr().cast();
+    // SAFETY: it is an array and alive, and this thread has the interpreter.
+    unsafe { (*array).fields.data = base.cast() };
+}
+
+/// How many references there are to an object, the one given here among them.
+pub(crate) fn references(object: &Py<PyAny>) -> usize {
+    // SAFETY: the object is alive, and this thread has the interpreter: all types here are used under its lock.
     let count = unsafe { ffi::Py_REFCNT(object.as_ptr()) };
-    (count - 1).max(0) as usize
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// The bytes of a new array that nobody else has seen yet, to fill.
@@ -121,11 +133,24 @@ pub(crate) unsafe fn bytes_of_new<'a>(array: &'a mut Bound<'_, PyUntypedArray>, 
     unsafe { std::slice::from_raw_parts_mut(data.cast(), len) }
 }
 
-/// Lends an object's buffer, as its own `__buffer__` would.
+/// Lends an array's buffer, as its own `__buffer__` would.
+///
+/// NumPy asks for a buffer before it asks for `__array__`, and believes what that tells of the dtype. So there is none of
+/// items that it cannot tell: opaque bytes, titles, gaps.
 ///
 /// # Safety
 /// `view` is what the interpreter gave to `__getbuffer__`.
-pub(crate) unsafe fn lend_buffer(of: &Bound<'_, PyAny>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+pub(crate) unsafe fn lend_buffer(
+    of: &Bound<'_, PyUntypedArray>,
+    view: *mut ffi::Py_buffer,
+    flags: c_int,
+) -> PyResult<()> {
+    let (py, dtype) = (of.py(), of.dtype());
+    let is_plain =
+        matches!(dtype.kind(), b'b' | b'i' | b'u' | b'f' | b'c') && dtype.num() < NPY_TYPES::NPY_OBJECT as c_int;
+    if !is_plain && !py.import("sharray._numpy")?.getattr("is_told_by_buffers")?.call1((&dtype,))?.is_truthy()? {
+        return Err(PyBufferError::new_err(format!("a buffer cannot tell the dtype {dtype}: ask for the array")));
+    }
     // SAFETY: the caller vouches for `view`; the object is alive, and the buffer keeps it so.
     let done = unsafe { ffi::PyObject_GetBuffer(of.as_ptr(), view, flags) };
     if done < 0 { Err(PyErr::fetch(of.py())) } else { Ok(()) }

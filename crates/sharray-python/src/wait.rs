@@ -23,10 +23,6 @@ impl Patience {
         Ok(Self(Duration::try_from_secs_f64(seconds).ok()))
     }
 
-    pub(crate) fn duration(self) -> Option<Duration> {
-        self.0
-    }
-
     pub(crate) fn is_none_at_all(self) -> bool {
         self.0 == Some(Duration::ZERO)
     }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the tests need, from PyPI.
+/// What the tests need, from the Python Package Index.
 const REQUIREMENTS: &str = "requirements-dev.txt";
 const PACKAGE: &str = "crates/sharray-python";
 /// The oldest Python that the wheel is for, and the newest that is looked for.
@@ -40,7 +40,8 @@ pub(crate) fn wheel() -> Outcome<PathBuf> {
         fs::remove_dir_all(&dist).map_err(|error| format!("cannot empty {}: {error}", dist.display()))?;
     }
     let manifest = format!("{PACKAGE}/Cargo.toml");
-    let arguments = ["-m", "maturin", "build", "--release", "--locked", "--manifest-path", &manifest, "--out", "dist"];
+    let arguments =
+        ["-m", "maturin", "build", "--profile", "wheel", "--locked", "--manifest-path", &manifest, "--out", "dist"];
     program(&python, &arguments).env("CARGO_TARGET_DIR", target()).run()?;
     let built = fs::read_dir(&dist).map_err(|error| format!("cannot read {}: {error}", dist.display()))?;
     let wheel = built.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|it| it == "whl"));

@@ -37,8 +37,10 @@ def _descr(dtype: Any) -> Any:
         base, shape = dtype.subdtype
         return (_descr(base), shape)
     if dtype.names is None:
-        # StringDType and the like have no code that means the same to another process.
-        return dtype.str if dtype.kind in "?biufcmMSUVO" and not dtype.hasobject else str(dtype)
+        # StringDType has no code that means the same to another process, and that of dtypes which are not NumPy's own, as
+        # int4 of ml_dtypes, says only how wide they are.
+        is_known = dtype.kind in "?biufcmMSUVO" and dtype.type.__module__ == "numpy" and not dtype.hasobject
+        return dtype.str if is_known else str(dtype)
     fields: list[Any] = []
     end = 0
     for name in dtype.names:

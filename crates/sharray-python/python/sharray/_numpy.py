@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -21,3 +22,20 @@ def part_of(
     part.flags.writeable = whole.flags.writeable
     # A subclass is kept, which NumPy's types do not tell.
     return cast("np.memmap[Any, Any]", part)
+
+
+def fitting(value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """A value as an array of this dtype and shape, converted and broadcast as an assignment does it."""
+    items = np.asarray(value, dtype)
+    while items.ndim > len(shape) and items.shape[0] == 1:
+        items = items[0]
+    return np.broadcast_to(items, shape)
+
+
+@cache
+def is_told_by_buffers(dtype: np.dtype[Any]) -> bool:
+    """Whether what NumPy reads from a buffer of this dtype is this dtype."""
+    try:
+        return np.asarray(memoryview(np.empty(1, dtype))).dtype == dtype
+    except (BufferError, RuntimeError, ValueError):
+        return False
