@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 #: How many items are shown from either end of an axis.
 EDGE = 3
 
-#: How many dimensions can be taken in at a glance.
-MAX_NDIM = 4
-
 
 def of_array(array: Array[Any]) -> str:
     """A table of what there is to know, and the items at the corners. Only those are read, without a lease."""
@@ -31,7 +28,9 @@ def of_array(array: Array[Any]) -> str:
 
 
 def _corners(array: Array[Any]) -> str:
-    if array.ndim > MAX_NDIM:
-        return f"{array.ndim} dimensions: index it to see items"
+    live = np.asarray(array)
+    # Each dimension doubles the corners: of many, the first items are as good.
+    first = max(live.ndim - 3, 0)
+    where = f"[{'0, ' * first}...]:\n" if first else ""
     # With a threshold NumPy itself looks at the ends of each axis only, and says that something is left out.
-    return np.array2string(np.asarray(array), separator=" ", threshold=0, edgeitems=EDGE)
+    return where + np.array2string(live[(0,) * first], separator=" ", threshold=0, edgeitems=EDGE)
