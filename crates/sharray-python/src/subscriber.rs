@@ -493,14 +493,12 @@ pub(crate) fn wait_any<'py>(
             if guards.iter().any(|(locked, _)| std::ptr::eq(*locked, *subscriber)) {
                 continue;
             }
-            match subscriber.subscriber.try_lock() {
-                Ok(guard) => guards.push((subscriber, guard)),
-                Err(_) => {
-                    // Another thread waits with it: look again, but not without pause.
-                    std::thread::sleep(timeout.unwrap_or(LOOK).min(LOOK));
-                    return Err(Error::TimedOut { name: subscriber.name().to_owned() });
-                }
-            }
+            let Ok(guard) = subscriber.subscriber.try_lock() else {
+                // Another thread waits with it: look again, but not without pause.
+                std::thread::sleep(timeout.unwrap_or(LOOK).min(LOOK));
+                return Err(Error::TimedOut { name: subscriber.name().to_owned() });
+            };
+            guards.push((subscriber, guard));
         }
         let open: Vec<_> = guards.iter().filter_map(|(it, guard)| Some((*it, guard.as_ref()?))).collect();
         let sources: Vec<&dyn Source> = open.iter().map(|(_, source)| *source as &dyn Source).collect();
