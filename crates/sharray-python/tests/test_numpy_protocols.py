@@ -244,7 +244,7 @@ def test_repr_html(folder: Path) -> None:
         assert field._repr_html_()
     lines = sharray.create("lines", data=["<b>", "&amp;"], dir=folder)._repr_html_()
     assert "&lt;b&gt;" in lines and "<b>" not in lines
-    for at, shape in enumerate([(), (0,), (3, 0, 2), (100,), (20, 20, 20), (2,) * 12, (1000, 2)]):
+    for at, shape in enumerate([(), (0,), (3, 0, 2), (100,), (20, 20, 20), (2,) * 24, (1000, 2)]):
         text = sharray.create(f"other-{at}", shape, "i2", dir=folder)._repr_html_()
         assert str(shape) in text and len(text) < 20_000
     field.close()

@@ -28,5 +28,9 @@ def of_array(array: Array[Any]) -> str:
 
 
 def _corners(array: Array[Any]) -> str:
+    live = np.asarray(array)
+    # Each dimension doubles the corners: of many, the first items are as good.
+    first = max(live.ndim - 3, 0)
+    where = f"[{'0, ' * first}...]:\n" if first else ""
     # With a threshold NumPy itself looks at the ends of each axis only, and says that something is left out.
-    return np.array2string(np.asarray(array), separator=" ", threshold=0, edgeitems=EDGE)
+    return where + np.array2string(live[(0,) * first], separator=" ", threshold=0, edgeitems=EDGE)
