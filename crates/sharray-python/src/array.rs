@@ -103,7 +103,7 @@ fn attach(py: Python<'_>, place: &Directory, name: &str, is_read_only: bool, gen
     if array.generation() == generation {
         return Ok(array);
     }
-    Err(exception(py, "Replaced", &format!("array {name:?} was unlinked, and another one has its name")).into())
+    Err(exception(py, "Replaced", name, &format!("array {name:?} was unlinked, and another one has its name")).into())
 }
 
 /// An array that everyone sees change, or a part of one.
@@ -458,7 +458,7 @@ impl Array {
         let info = self.handle.place.inspect(&self.handle.name)?;
         if info.generation != self.handle.generation {
             let name = &self.handle.name;
-            return Err(exception(py, "Replaced", &format!("another array has the name {name:?} by now")).into());
+            return Err(exception(py, "Replaced", name, &format!("another array has the name {name:?} by now")).into());
         }
         let options = PyDict::new(py);
         options.set_item("dtype", self.handle.dtype(py))?;

@@ -83,7 +83,7 @@ fn attach(py: Python<'_>, place: &Directory, name: &str, is_read_only: bool, gen
     if cell.generation() == generation {
         return Ok(cell);
     }
-    Err(exception(py, "Replaced", &format!("cell {name:?} was unlinked, and another one has its name")).into())
+    Err(exception(py, "Replaced", name, &format!("cell {name:?} was unlinked, and another one has its name")).into())
 }
 
 #[pymethods]

@@ -28,8 +28,15 @@ impl From<Raised> for PyErr {
 /// What the functions of this crate return.
 pub(crate) type Result<T> = std::result::Result<T, Raised>;
 
-/// An exception of this class of `sharray._errors`, with this message.
-pub(crate) fn exception(py: Python<'_>, class: &str, message: &str) -> PyErr {
+/// An exception of this class of `sharray._errors` about the array of this name, with this message.
+pub(crate) fn exception(py: Python<'_>, class: &str, name: &str, message: &str) -> PyErr {
+    let error = make(py, class, message);
+    // An exception takes any attribute.
+    _ = error.value(py).setattr("name", name);
+    error
+}
+
+fn make(py: Python<'_>, class: &str, message: &str) -> PyErr {
     match classes(py).and_then(|classes| classes.getattr(class)?.call1((message,))) {
         Ok(value) => PyErr::from_value(value),
         Err(error) => error,
@@ -38,7 +45,7 @@ pub(crate) fn exception(py: Python<'_>, class: &str, message: &str) -> PyErr {
 
 /// The handle was closed.
 pub(crate) fn closed(py: Python<'_>, name: &str) -> PyErr {
-    with_name(py, exception(py, "Closed", &format!("array {name:?} was closed")), name)
+    exception(py, "Closed", name, &format!("array {name:?} was closed"))
 }
 
 /// The class of warnings about views that outlive what lent them.
@@ -51,15 +58,9 @@ fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     MODULE.get_or_try_init(py, || py.import("sharray._errors").map(Bound::unbind)).map(|module| module.bind(py))
 }
 
-fn with_name(py: Python<'_>, error: PyErr, name: &str) -> PyErr {
-    // An exception takes any attribute.
-    _ = error.value(py).setattr("name", name);
-    error
-}
-
 /// The exception for an error.
 fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    let raised = exception(py, class_of(error), &error.to_string());
+    let raised = make(py, class_of(error), &error.to_string());
     // An exception takes any attribute.
     _ = set_attributes(raised.value(py), error);
     raised

@@ -83,7 +83,7 @@ impl Frame {
         *pinned = Pinned::Base(base.clone().unbind());
         if base.get().frame.is_inherited() {
             let message = format!("a frame of {:?} was received before fork: it is the parent's", self.stream.name);
-            return Err(exception(py, "Forked", &message).into());
+            return Err(exception(py, "Forked", &self.stream.name, &message).into());
         }
         Ok(base)
     }

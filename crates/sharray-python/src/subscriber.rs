@@ -146,7 +146,7 @@ fn attach(
     if generation.is_none_or(|generation| subscriber.generation() == generation) {
         return Ok(subscriber);
     }
-    Err(exception(py, "Replaced", &format!("stream {name:?} was unlinked, and another one has its name")).into())
+    Err(exception(py, "Replaced", name, &format!("stream {name:?} was unlinked, and another one has its name")).into())
 }
 
 #[pymethods]

@@ -6,6 +6,7 @@ sees that the types are told truly.
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,3 +128,18 @@ def test_errors_have_the_attributes_that_their_classes_declare(tmp_path: Path) -
     except sharray.Mismatch as error:
         assert isinstance(error.expected, str)
         assert isinstance(error.found, str)
+
+
+def test_errors_of_the_binding_itself_have_their_name(tmp_path: Path) -> None:
+    field = sharray.create("field", 3, dir=tmp_path)
+    told = pickle.dumps(field)
+    sharray.unlink("field", dir=tmp_path)
+    sharray.create("field", 3, dir=tmp_path)
+    for error, ask in ((sharray.Replaced, lambda: pickle.loads(told)), (sharray.Closed, field.snapshot)):
+        field.close()
+        try:
+            ask()
+        except (sharray.Replaced, sharray.Closed) as raised:
+            assert (type(raised), raised.name) == (error, "field")
+        else:
+            raise AssertionError(f"no {error.__name__}")
