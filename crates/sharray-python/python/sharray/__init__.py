@@ -19,8 +19,11 @@ np.float64(7.0)
 np.float64(137.5)
 """
 
+import os as _os
+
 from sharray import _errors
 from sharray._errors import *  # noqa: F403
+from sharray._sharray import _after_fork
 from sharray._sharray import (
     Array,
     Cell,
@@ -73,6 +76,8 @@ __all__ = [
     "unlink",
     "wait_any",
 ]
+
+_os.register_at_fork(after_in_child=_after_fork)
 
 for _name in _errors.__all__:
     getattr(_errors, _name).__module__ = "sharray"
