@@ -22,6 +22,7 @@ mod part;
 mod place;
 mod publisher;
 mod subscriber;
+mod turns;
 mod view;
 mod wait;
 
@@ -41,4 +42,6 @@ mod _sharray {
     use crate::publisher::{Loan, Publisher, publish};
     #[pymodule_export]
     use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
+    #[pymodule_export]
+    use crate::turns::after_fork;
 }

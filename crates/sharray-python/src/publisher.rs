@@ -4,6 +4,7 @@ use crate::dtype;
 use crate::error::{Raised, Result, closed};
 use crate::lease::{Again, Lent, Spare, lock, warn};
 use crate::options::{attributes_of, generation_to_python, letter_of, order_of, place_of, shape_of};
+use crate::turns::{Held, Turns};
 use crate::view::{self, Placed};
 use crate::wait::Patience;
 use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
@@ -11,7 +12,7 @@ use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
 use sharray::{AnyFrame, AnyPublisher, Backpressure, Error, OwnedLoan};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The one process that fills a stream with arrays.
@@ -34,7 +35,7 @@ pub(crate) struct Publisher {
     order: &'static str,
     shape: Vec<usize>,
     dtype: Py<PyArrayDescr>,
-    publisher: Mutex<Option<AnyPublisher>>,
+    publisher: Turns<AnyPublisher>,
     /// Without a publisher, so that they do not keep this one.
     spares: Mutex<Spare<Loan>>,
 }
@@ -47,7 +48,7 @@ impl Publisher {
             order: letter_of(publisher.order()),
             shape: publisher.shape().to_vec(),
             dtype: dtype::to_python(py, publisher.dtype())?.unbind(),
-            publisher: Mutex::new(Some(publisher)),
+            publisher: Turns::new(publisher),
             spares: Mutex::default(),
         })
     }
@@ -59,27 +60,22 @@ impl Publisher {
         act: impl FnOnce(&mut AnyPublisher) -> sharray::Result<R>,
     ) -> sharray::Result<R> {
         let timed_out = || Error::TimedOut { name: self.name.to_string() };
-        let mut guard: MutexGuard<'_, Option<AnyPublisher>> = if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            match self.publisher.try_lock() {
-                Ok(guard) => guard,
-                Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
-                Err(TryLockError::WouldBlock) => return Err(timed_out()),
-            }
+        let mut guard = if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            self.publisher.try_lock().ok_or_else(timed_out)?
         } else {
-            self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
+            self.publisher.lock()
         };
         // A publisher that was closed is told apart by the caller.
-        act(guard.as_mut().ok_or_else(timed_out)?)
+        act(guard.here_mut().ok_or_else(timed_out)?)
     }
 
     fn check_open(&self, py: Python<'_>) -> Result<()> {
-        let is_closed = match self.publisher.try_lock() {
-            Ok(guard) => guard.is_none(),
-            Err(TryLockError::Poisoned(guard)) => guard.into_inner().is_none(),
-            // Another thread uses it.
-            Err(TryLockError::WouldBlock) => false,
-        };
-        if is_closed { Err(closed(py, &self.name).into()) } else { Ok(()) }
+        // Otherwise another thread uses it.
+        match self.publisher.try_lock().as_deref() {
+            Some(Held::Closed) => Err(closed(py, &self.name).into()),
+            Some(Held::Lost) => Err(Error::Forked { name: self.name.to_string() }.into()),
+            Some(Held::Here(_)) | None => Ok(()),
+        }
     }
 
     /// Keeps a loan that is over, to be used again: one of the declared shape, while the publisher is there.
@@ -95,7 +91,7 @@ impl Publisher {
     fn leave(&self, py: Python<'_>) -> Option<AnyPublisher> {
         let spares = std::mem::take(&mut *lock(&self.spares));
         drop(spares);
-        py.detach(|| lock(&self.publisher).take())
+        py.detach(|| self.publisher.lock().take())
     }
 
     fn take_loan(&self, py: Python<'_>, patience: Patience) -> Result<OwnedLoan> {
@@ -296,8 +292,8 @@ impl Publisher {
 
     /// Whether this publisher was closed.
     #[getter]
-    fn is_closed(&self, py: Python<'_>) -> bool {
-        self.check_open(py).is_err()
+    fn is_closed(&self) -> bool {
+        self.publisher.try_lock().is_some_and(|held| matches!(*held, Held::Closed))
     }
 
     /// Which incarnation of the name this is.
@@ -313,7 +309,7 @@ impl Publisher {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let (dtype, shape) = (self.dtype.bind(py).call_method0("__str__")?, self.shape(py)?.repr()?);
-        let state = if self.is_closed(py) { ", closed" } else { "" };
+        let state = if self.is_closed() { ", closed" } else { "" };
         Ok(format!("<sharray.Publisher {:?}: {dtype} {shape}{state}>", self.name))
     }
 

@@ -4,12 +4,13 @@ use crate::dtype;
 use crate::error::{Result, closed, exception};
 use crate::frame::{Frame, Stream};
 use crate::options::{attributes_to_python, generation_to_python, is_read_only, letter_of, place_of, wait_of};
+use crate::turns::{Held, Turns};
 use crate::wait::Patience;
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use sharray::{AnySubscriber, Directory, Error, Source};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long to wait before looking again whether another thread is done with a subscriber.
@@ -46,7 +47,7 @@ pub(crate) struct Subscriber {
     order: &'static str,
     shape: Vec<usize>,
     stream: Arc<Stream>,
-    subscriber: Mutex<Option<AnySubscriber>>,
+    subscriber: Turns<AnySubscriber>,
 }
 
 impl Subscriber {
@@ -59,7 +60,7 @@ impl Subscriber {
             order: letter_of(subscriber.order()),
             shape: subscriber.shape().to_vec(),
             stream: Arc::new(Stream { name: subscriber.name().to_owned(), dtype }),
-            subscriber: Mutex::new(Some(subscriber)),
+            subscriber: Turns::new(subscriber),
         })
     }
 
@@ -69,15 +70,16 @@ impl Subscriber {
 
     /// Sees that the subscriber is there; in a forked child, subscribes again.
     fn check_open(&self, py: Python<'_>) -> Result<()> {
-        let mut guard = match self.subscriber.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
-            // Another thread uses it.
-            Err(TryLockError::WouldBlock) => return Ok(()),
+        // Another thread uses it.
+        let Some(mut guard) = self.subscriber.try_lock() else { return Ok(()) };
+        let is_inherited = match &*guard {
+            Held::Here(subscriber) => subscriber.is_inherited(),
+            Held::Lost => true,
+            Held::Closed => return Err(closed(py, self.name()).into()),
         };
-        let Some(subscriber) = guard.as_ref() else { return Err(closed(py, self.name()).into()) };
-        if subscriber.is_inherited() {
-            *guard = Some(attach(py, &self.place, self.name(), self.wishes, Some(self.generation), None)?);
+        if is_inherited {
+            let again = attach(py, &self.place, self.name(), self.wishes, Some(self.generation), None)?;
+            *guard = Held::Here(again);
         }
         Ok(())
     }
@@ -90,16 +92,12 @@ impl Subscriber {
     ) -> sharray::Result<R> {
         let timed_out = || Error::TimedOut { name: self.name().to_owned() };
         let mut guard = if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            match self.subscriber.try_lock() {
-                Ok(guard) => guard,
-                Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
-                Err(TryLockError::WouldBlock) => return Err(timed_out()),
-            }
+            self.subscriber.try_lock().ok_or_else(timed_out)?
         } else {
-            self.subscriber.lock().unwrap_or_else(PoisonError::into_inner)
+            self.subscriber.lock()
         };
         // One that was closed meanwhile is found out at the next look.
-        act(guard.as_mut().ok_or_else(timed_out)?)
+        act(guard.here_mut().ok_or_else(timed_out)?)
     }
 
     fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Option<Frame>> {
@@ -276,7 +274,7 @@ impl Subscriber {
 
     /// Detaches. Frames that were received stay valid.
     fn close(&self, py: Python<'_>) {
-        let subscriber = py.detach(|| self.subscriber.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let subscriber = py.detach(|| self.subscriber.lock().take());
         drop(subscriber);
     }
 
@@ -346,7 +344,7 @@ impl Subscriber {
     /// Whether this subscriber was closed.
     #[getter]
     fn is_closed(&self) -> bool {
-        self.subscriber.try_lock().is_ok_and(|guard| guard.is_none())
+        self.subscriber.try_lock().is_some_and(|guard| matches!(*guard, Held::Closed))
     }
 
     /// Which incarnation of the name this is.
@@ -493,14 +491,14 @@ pub(crate) fn wait_any<'py>(
             if guards.iter().any(|(locked, _)| std::ptr::eq(*locked, *subscriber)) {
                 continue;
             }
-            let Ok(guard) = subscriber.subscriber.try_lock() else {
+            let Some(guard) = subscriber.subscriber.try_lock() else {
                 // Another thread waits with it: look again, but not without pause.
                 std::thread::sleep(timeout.unwrap_or(LOOK).min(LOOK));
                 return Err(Error::TimedOut { name: subscriber.name().to_owned() });
             };
             guards.push((subscriber, guard));
         }
-        let open: Vec<_> = guards.iter().filter_map(|(it, guard)| Some((*it, guard.as_ref()?))).collect();
+        let open: Vec<_> = guards.iter().filter_map(|(it, guard)| Some((*it, guard.here()?))).collect();
         let sources: Vec<&dyn Source> = open.iter().map(|(_, source)| *source as &dyn Source).collect();
         let ready = sharray::wait_any(&sources, timeout)?;
         let is_ready = |it: &Subscriber| ready.iter().any(|at| std::ptr::eq(open[*at].0, it));

@@ -155,6 +155,8 @@ def in_fork(act: Callable[[], Any]) -> None:
     if pid == 0:
         status = 1
         try:
+            # It dies even if it does not come to run Python.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(int(PATIENCE_S))
             act()
             status = 0

@@ -19,6 +19,8 @@ np.float64(7.0)
 np.float64(137.5)
 """
 
+import os as _os
+
 from sharray._errors import (
     AlreadyExists,
     Closed,
@@ -56,6 +58,7 @@ from sharray._errors import (
     Untrusted,
     WouldDeadlock,
 )
+from sharray._sharray import _after_fork
 from sharray._sharray import (
     Array,
     Cell,
@@ -142,6 +145,8 @@ __all__ = [
     "unlink",
     "wait_any",
 ]
+
+_os.register_at_fork(after_in_child=_after_fork)
 
 # Where users find it is what messages, pickles and documentation call it.
 for _public in map(globals().__getitem__, __all__):
