@@ -201,6 +201,28 @@ fn who_left_in_good_order_is_not_called_corrupt() {
     });
 }
 
+/// A producer attaches and takes the role while another asks whether the owner of the role is here.
+#[test]
+fn who_has_just_come_is_not_called_corrupt() {
+    explore(&["claimed", "present"], |outcomes| {
+        let world = LoomWorld::new(TIGHT);
+        let other = Process::attach(&world, 0);
+        let newcomer = world.other(1);
+        let newcomer = thread::spawn(move || {
+            assert!(newcomer.lock(1), "nobody else has the record");
+            let me = register(&newcomer, 1).expect("the record is sound");
+            let claimed = Producer::claim(&newcomer, me);
+            assert!(matches!(claimed, Ok(_) | Err(Fault::ProducerPresent(0))), "{claimed:?}");
+        });
+        match Producer::claim(&other.world, other.me) {
+            Ok(_) => outcomes.saw("claimed"),
+            Err(Fault::ProducerPresent(1)) => outcomes.saw("present"),
+            Err(fault) => panic!("{fault:?}"),
+        }
+        newcomer.join().expect("no panic");
+    });
+}
+
 /// A process leaves while another attaches in its record. What the one wipes it wipes before the other writes.
 #[test]
 fn who_takes_over_a_record_keeps_it() {

@@ -4,10 +4,11 @@
 //! loads could miss the other's store, a reader would look at a block while it is written.
 
 use super::{BOTH, FIRST, FOREVER, Member, SECOND, TWO_BLOCKS, array};
-use crate::models::{explore, explore_with};
-use crate::protocol::Fault;
+use crate::models::{Process, explore, explore_with};
 use crate::protocol::lock::{self, Span};
-use crate::world::IN_PLACE;
+use crate::protocol::participant::register;
+use crate::protocol::{Fault, World};
+use crate::world::{Geometry, IN_PLACE, LoomWorld};
 use loom::thread;
 
 /// Reads if nobody writes at this moment.
@@ -54,6 +55,30 @@ fn a_reader_of_a_block_or_a_writer() {
         }
         let reader = reader.join().expect("no panic");
         outcomes.saw(format!("{reader}, {}", if written { "written" } else { "gave way" }));
+    });
+}
+
+/// A newcomer takes the block while another writer asks for it, and so asks whether its owner is here.
+#[test]
+fn a_newcomer_that_writes_is_not_called_corrupt() {
+    explore(&["gave way", "written"], |outcomes| {
+        let world = LoomWorld::new(Geometry { participants: 2, ..IN_PLACE });
+        let writer = Member::attach(&world, 0);
+        let newcomer = thread::spawn(move || {
+            let world = world.other(1);
+            assert!(world.lock(1), "nobody else has the record");
+            let me = register(&world, 1).expect("the record is sound");
+            let newcomer = Member::of(Process { world, me });
+            if newcomer.begin_write(FIRST, 0) {
+                newcomer.end_write(FIRST);
+            }
+        });
+        let written = writer.begin_write(FIRST, 0);
+        if written {
+            writer.end_write(FIRST);
+        }
+        outcomes.saw(if written { "written" } else { "gave way" });
+        newcomer.join().expect("no panic");
     });
 }
 

@@ -31,11 +31,16 @@ pub(super) struct Member {
 
 impl Member {
     /// The `n`th process of a world attaches.
-    #[allow(clippy::arc_with_non_send_sync, reason = "loom's threads take turns on one real thread")]
     pub(super) fn attach(world: &LoomWorld, n: u32) -> Self {
-        let process = Process::attach(world, n);
-        let pins = process.me.record(world).expect("the index is good").pins.len();
-        Self { process, local: Arc::new(Local::new(pins, world.blocks())) }
+        Self::of(Process::attach(world, n))
+    }
+
+    /// A process that has attached.
+    #[allow(clippy::arc_with_non_send_sync, reason = "loom's threads take turns on one real thread")]
+    pub(super) fn of(process: Process) -> Self {
+        let pins = process.me.record(&process.world).expect("the index is good").pins.len();
+        let local = Arc::new(Local::new(pins, process.world.blocks()));
+        Self { process, local }
     }
 
     pub(super) fn world(&self) -> &LoomWorld {

@@ -269,4 +269,34 @@ pub(super) const MUTANTS: &[Mutant] = &[
         why: "a writer sleeps on though the reader is gone",
         expect: Caught(&["lock::wake::detaching_wakes_the_writer"]),
     },
+    Mutant {
+        name: "living-looked-at-once",
+        file: "participant.rs",
+        edits: &[(
+            "names_it(Acquire) && !tag.is_of(index, record.state.load(Acquire)) && names_it(Relaxed)",
+            "names_it(Acquire) && !tag.is_of(index, record.state.load(Acquire))",
+        )],
+        why: "who asks while the owner leaves takes an honest word for a forged one",
+        expect: Caught(&["life::who_left_in_good_order_is_not_called_corrupt"]),
+    },
+    Mutant {
+        name: "living-state-relaxed",
+        file: "participant.rs",
+        edits: &[(
+            "names_it(Acquire) && !tag.is_of(index, record.state.load(Acquire)) && names_it(Relaxed)",
+            "names_it(Acquire) && !tag.is_of(index, record.state.load(Relaxed)) && names_it(Relaxed)",
+        )],
+        why: "the later state does not bring the word that was given up before",
+        expect: Caught(&["life::who_left_in_good_order_is_not_called_corrupt"]),
+    },
+    Mutant {
+        name: "living-word-relaxed",
+        file: "participant.rs",
+        edits: &[(
+            "names_it(Acquire) && !tag.is_of(index, record.state.load(Acquire)) && names_it(Relaxed)",
+            "names_it(Relaxed) && !tag.is_of(index, record.state.load(Acquire)) && names_it(Relaxed)",
+        )],
+        why: "the word does not bring its owner's record",
+        expect: Caught(&["lock::meet::a_newcomer_that_writes_is_not_called_corrupt"]),
+    },
 ];
