@@ -220,6 +220,26 @@ fn a_loan_keeps_its_slot_until_it_is_dropped() -> Outcome {
     Ok(())
 }
 
+/// What could not be published is given back: whoever has a pointer to its bytes can keep them.
+#[test]
+fn a_refused_loan_is_given_back() -> Outcome {
+    let place = Place::new()?;
+    let builder = AnyPublisher::builder().directory(&place).history(2).slots(8).backpressure(Backpressure::Error);
+    let mut publisher = builder.create("stream", &DType::U8, &[3])?;
+    let mut reader = Subscriber::<u8, Ix1>::builder().directory(&place).lossless().attach("stream")?;
+    let mut late = Some(publisher.loan_owned(NOW)?);
+    let (one, two) = (publisher.loan_owned(NOW)?, publisher.loan_owned(NOW)?);
+    publisher.publish_owned(one, NOW)?;
+    publisher.publish_owned(two, NOW)?;
+    assert!(matches!(refusal(publisher.publish_from(&mut late, NOW)), Error::NoFreeSlot { .. }));
+    assert!(late.is_some());
+    assert_eq!(reader.recv()?.ok_or("it was published")?.sequence(), 1);
+    assert_eq!(publisher.publish_from(&mut late, NOW)?.sequence(), 3);
+    assert!(late.is_none());
+    assert!(matches!(refusal(publisher.publish_from(&mut late, NOW)), Error::InvalidArgument { .. }));
+    Ok(())
+}
+
 /// A loan is published by its own publisher, which waits for lossless subscribers if others came first.
 #[test]
 fn a_late_loan_waits_its_turn() -> Outcome {

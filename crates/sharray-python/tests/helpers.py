@@ -33,12 +33,14 @@ _children: list[Child] = []
 
 
 class Child:
-    """A Python process of its own that runs ``code``: it is talked to line by line, with ``tell()`` and ``hear()`` there."""
+    """A process of its own that is talked to line by line: Python code, with ``tell()`` and ``hear()`` there, or another
+    program."""
 
-    def __init__(self, code: str, *arguments: object) -> None:
-        text = PRELUDE + textwrap.dedent(code)
+    def __init__(self, code: str | list[str], *arguments: object) -> None:
+        if isinstance(code, str):
+            code = [sys.executable, "-c", PRELUDE + textwrap.dedent(code)]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", text, *map(str, arguments)],
+            [*code, *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

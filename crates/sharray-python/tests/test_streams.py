@@ -203,7 +203,7 @@ def test_frames_with_a_timeout(folder: Path, stream: sharray.Publisher[Any]) -> 
 
 
 def test_a_dropped_publisher(folder: Path) -> None:
-    """Dropped without close(), by the garbage collector: told by api as a clean close or a death, never as a wait."""
+    """Dropped without close(), it is an end or a death to its subscribers, and nothing that they wait for."""
     publisher = sharray.publish("stream", 3, dir=folder)
     subscriber = sharray.subscribe("stream", dir=folder)
     del publisher
@@ -329,8 +329,8 @@ def test_a_living_producer(folder: Path, stream: sharray.Publisher[Any]) -> None
     assert (successor.shape, successor.dtype, successor.order) == ((3, 4), np.dtype("i8"), "C")
     publish(successor, 2)
     assert successor.sequence == 2
-    assert values(subscriber)[0] == 1
-    assert values(subscriber) == [] or True
+    # Whether it saw the end between the two depends on when it looked.
+    assert (values(subscriber) + values(subscriber))[:2] == [1, 2]
     assert subscriber.latest().sequence == 2  # type: ignore[union-attr]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import signal
 import threading
@@ -218,7 +219,12 @@ def test_async_for(folder: Path) -> None:
         async def publish() -> None:
             for value in range(30):
                 await asyncio.sleep(0.002)
-                publisher.publish(np.full(3, value), timeout=0)
+                while True:
+                    try:
+                        publisher.publish(np.full(3, value), timeout=0)
+                        break
+                    except sharray.NoFreeSlot:
+                        await asyncio.sleep(0.002)
             publisher.close()
 
         async def tick() -> None:
@@ -271,6 +277,7 @@ def test_async_cancellation(folder: Path) -> None:
         return int((await anext(subscriber)).array[0])
 
     assert run(main) == 5
+    gc.collect()
     files = descriptors()
     for _ in range(3):
         run(main)
