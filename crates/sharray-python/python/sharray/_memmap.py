@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,7 +18,14 @@ from sharray._progress import Progress, tell
 from sharray._sharray import _Map, _map_file, _map_npy  # pyright: ignore[reportPrivateUsage]
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, TypeAlias
+    from typing_extensions import Self
+
+    _Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+    _Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+    _Mode: TypeAlias = Literal["r", "r+", "w+", "c", "readonly", "readwrite", "write", "copyonwrite"]
+    _Order: TypeAlias = Literal["C", "F"] | None
+    _Advice: TypeAlias = Literal["normal", "sequential", "random", "will-need", "huge-pages", "small-pages"]
+    _KnownDType: TypeAlias = type[_ScalarT] | np.dtype[_ScalarT]
 
 _ShapeT = TypeVar("_ShapeT", bound=Any)
 _DTypeT = TypeVar("_DTypeT", bound="np.dtype[Any]")
@@ -32,13 +39,6 @@ class _File(Protocol):
     def read(self, n: int = ..., /) -> object: ...
     def seek(self, offset: int, whence: int = ..., /) -> object: ...
 
-
-_Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
-_Shape: TypeAlias = "SupportsIndex | Sequence[SupportsIndex]"
-_Mode: TypeAlias = Literal["r", "r+", "w+", "c", "readonly", "readwrite", "write", "copyonwrite"]
-_Order: TypeAlias = Literal["C", "F"] | None
-_Advice: TypeAlias = Literal["normal", "sequential", "random", "will-need", "huge-pages", "small-pages"]
-_KnownDType: TypeAlias = "type[_ScalarT] | np.dtype[_ScalarT]"
 
 _WORDS = {"readonly": "r", "readwrite": "r+", "write": "w+", "copyonwrite": "c"}
 _LETTERS = ("r", "c", "r+", "w+")
@@ -179,7 +179,7 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
             filename.seek(0, 2)
             path, descriptor = str(getattr(filename, "name", "a file")), filename.fileno()
         else:
-            path, descriptor = os.fspath(filename), None
+            path, descriptor = os.fsdecode(filename), None
         map_ = _map_file(path, descriptor, mode, descr.itemsize, at, lengths, letter, sparse)
         return _array(cls, map_, descr, _told(filename), mode)
 
@@ -299,10 +299,9 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         return self._blocks(step, progress, uncached)
 
     def _blocks(self, step: int, progress: Progress | None, uncached: bool) -> Iterator[Self]:
-        whole = self._mmap
-        count = len(self)
+        whole, count = self._mmap, len(self)
         ranges: Iterator[tuple[int, int]]
-        if whole is not None and self.base is whole and self.shape == whole.shape:
+        if whole is not None and cast("Any", self.base) is whole and self.shape == whole.shape:
             ranges = whole.scan(step, uncached)
         else:
             ranges = ((start, min(start + step, count)) for start in range(0, count, step))
@@ -337,7 +336,7 @@ def open_npy(
     path: _Path,
     mode: _Mode = ...,
     *,
-    dtype: DTypeLike = ...,
+    dtype: DTypeLike | None = ...,
     shape: _Shape | None = ...,
     order: _Order = ...,
     offset: SupportsIndex = ...,
@@ -408,13 +407,13 @@ def open_npy(
     if mode == "w+" and dtype is None:
         dtype = np.float64
     letter = None if order is None else _letter(order)
-    map_ = _map_npy(os.fspath(path), mode, dtype, _offset(offset), lengths, letter, sparse)
+    map_ = _map_npy(os.fsdecode(path), mode, dtype, _offset(offset), lengths, letter, sparse)
     return _array(memmap, map_, map_.dtype, _told(path), mode)
 
 
 def _array(cls: type[Any], map_: _Map, dtype: np.dtype[Any], filename: str | Path | None, mode: str) -> Any:
     """The array over a map, which it has for its base."""
-    array = np.ndarray.__new__(cls, map_.shape, dtype, map_, 0, None, cast("Any", map_.order))
+    array = np.ndarray.__new__(cls, map_.shape, dtype, cast("Any", map_), 0, None, cast("Any", map_.order))
     array._mmap = map_
     array.offset = map_.offset
     array.mode = mode

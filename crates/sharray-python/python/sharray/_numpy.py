@@ -36,6 +36,7 @@ def fitting(value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndar
 def is_told_by_buffers(dtype: np.dtype[Any]) -> bool:
     """Whether what NumPy reads from a buffer of this dtype is this dtype."""
     try:
-        return np.asarray(memoryview(np.empty(1, dtype))).dtype == dtype
+        # Only from Python 3.12 on do NumPy's types tell that arrays are buffers.
+        return np.asarray(memoryview(cast("Any", np.empty(1, dtype)))).dtype == dtype
     except (BufferError, RuntimeError, ValueError):
         return False
