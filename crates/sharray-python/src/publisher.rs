@@ -100,7 +100,8 @@ impl Publisher {
 
     fn take_loan(&self, py: Python<'_>, patience: Patience) -> Result<OwnedLoan> {
         self.check_open(py)?;
-        patience.wait(py, |timeout| self.with(timeout, |publisher| publisher.loan_owned(timeout)))
+        let loan = |timeout| self.with(timeout, |publisher| publisher.loan_owned(timeout));
+        patience.wait_while(py, || self.check_open(py), loan)
     }
 
     /// Publishes a loan. If it was not published it is still there: views may show its bytes.
@@ -108,10 +109,14 @@ impl Publisher {
     /// It waits only if others were published since it was taken.
     fn publish_loan(&self, py: Python<'_>, patience: Patience, loan: &Mutex<Option<OwnedLoan>>) -> Result<AnyFrame> {
         self.check_open(py)?;
-        patience.wait(py, |timeout| {
-            let mut loan = loan.lock().unwrap_or_else(PoisonError::into_inner);
-            self.with(timeout, |publisher| publisher.publish_from(&mut loan, timeout))
-        })
+        patience.wait_while(
+            py,
+            || self.check_open(py),
+            |timeout| {
+                let mut loan = loan.lock().unwrap_or_else(PoisonError::into_inner);
+                self.with(timeout, |publisher| publisher.publish_from(&mut loan, timeout))
+            },
+        )
     }
 }
 

@@ -12,6 +12,9 @@ use sharray::{AnySubscriber, Directory, Error, Source};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
+/// How long to wait before looking again whether another thread is done with a subscriber.
+const LOOK: Duration = Duration::from_millis(2);
+
 /// How a subscriber was asked to go through its stream.
 #[derive(Clone, Copy, Debug)]
 struct Wishes {
@@ -102,12 +105,13 @@ impl Subscriber {
     fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Option<Frame>> {
         let patience = Patience::of(timeout)?;
         self.check_open(py)?;
-        let received = patience.wait(py, |timeout| {
+        let receive = |timeout| {
             self.with(timeout, |subscriber| match timeout {
                 Some(timeout) => subscriber.recv_timeout(timeout),
                 None => subscriber.recv(),
             })
-        })?;
+        };
+        let received = patience.wait_while(py, || self.check_open(py), receive)?;
         Ok(received.map(|frame| Frame::new(Arc::clone(&self.stream), frame)))
     }
 }
@@ -479,22 +483,28 @@ pub(crate) fn wait_any<'py>(
     subscribers: Vec<Bound<'py, Subscriber>>,
     timeout: Option<f64>,
 ) -> Result<Vec<Bound<'py, Subscriber>>> {
-    for subscriber in &subscribers {
-        subscriber.get().check_open(py)?;
-    }
+    let check = || subscribers.iter().try_for_each(|subscriber| subscriber.get().check_open(py));
+    check()?;
     let all: Vec<&Subscriber> = subscribers.iter().map(Bound::get).collect();
-    let ready = Patience::of(timeout)?.wait(py, |timeout| {
-        // Each is locked only while it is waited for, in the order given: the same one twice would wait for itself.
-        let mut guards = Vec::with_capacity(all.len());
+    let ready = Patience::of(timeout)?.wait_while(py, check, |timeout| {
+        // Each is locked only while it is waited for, and once, though it may be given twice.
+        let mut guards: Vec<(&Subscriber, _)> = Vec::with_capacity(all.len());
         for subscriber in &all {
-            match subscriber.subscriber.try_lock() {
-                Ok(guard) => guards.push(guard),
-                Err(_) => return Err(Error::TimedOut { name: subscriber.name().to_owned() }),
+            if guards.iter().any(|(locked, _)| std::ptr::eq(*locked, *subscriber)) {
+                continue;
             }
+            let Ok(guard) = subscriber.subscriber.try_lock() else {
+                // Another thread waits with it: look again, but not without pause.
+                std::thread::sleep(timeout.unwrap_or(LOOK).min(LOOK));
+                return Err(Error::TimedOut { name: subscriber.name().to_owned() });
+            };
+            guards.push((subscriber, guard));
         }
-        let sources: Vec<&dyn Source> =
-            guards.iter().filter_map(|guard| guard.as_ref().map(|it| it as &dyn Source)).collect();
-        sharray::wait_any(&sources, timeout)
+        let open: Vec<_> = guards.iter().filter_map(|(it, guard)| Some((*it, guard.as_ref()?))).collect();
+        let sources: Vec<&dyn Source> = open.iter().map(|(_, source)| *source as &dyn Source).collect();
+        let ready = sharray::wait_any(&sources, timeout)?;
+        let is_ready = |it: &Subscriber| ready.iter().any(|at| std::ptr::eq(open[*at].0, it));
+        Ok((0..all.len()).filter(|at| is_ready(all[*at])).collect::<Vec<_>>())
     })?;
     Ok(ready.into_iter().filter_map(|at| subscribers.get(at).cloned()).collect())
 }

@@ -35,6 +35,17 @@ impl Patience {
         py: Python<'_>,
         attempt: impl Fn(Option<Duration>) -> sharray::Result<R> + Sync,
     ) -> Result<R> {
+        self.wait_while(py, || Ok(()), attempt)
+    }
+
+    /// The same, and asks before each slice whether there is still something to wait for: another thread may have closed
+    /// the handle.
+    pub(crate) fn wait_while<R: Send>(
+        self,
+        py: Python<'_>,
+        check: impl Fn() -> Result<()>,
+        attempt: impl Fn(Option<Duration>) -> sharray::Result<R> + Sync,
+    ) -> Result<R> {
         match attempt(Some(Duration::ZERO)) {
             Err(error) if says_to_wait(&error) && !self.is_none_at_all() => {}
             done => return Ok(done?),
@@ -42,6 +53,7 @@ impl Patience {
         let end = self.0.and_then(|patience| Instant::now().checked_add(patience));
         loop {
             py.check_signals()?;
+            check()?;
             let rest = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
             let slice = rest.min(SLICE);
             // With nothing left this is the last look, and its error the answer.
