@@ -17,6 +17,10 @@ from sharray._errors import InvalidArgument, ShapeOverflow, UnsupportedDtype
 from sharray._progress import Progress, tell
 from sharray._sharray import _Map, _map_file, _map_npy  # pyright: ignore[reportPrivateUsage]
 
+_ShapeT = TypeVar("_ShapeT", bound=Any)
+_DTypeT = TypeVar("_DTypeT", bound="np.dtype[Any]")
+_ScalarT = TypeVar("_ScalarT", bound=np.generic)
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -26,10 +30,6 @@ if TYPE_CHECKING:
     _Order: TypeAlias = Literal["C", "F"] | None
     _Advice: TypeAlias = Literal["normal", "sequential", "random", "will-need", "huge-pages", "small-pages"]
     _KnownDType: TypeAlias = type[_ScalarT] | np.dtype[_ScalarT]
-
-_ShapeT = TypeVar("_ShapeT", bound=Any)
-_DTypeT = TypeVar("_DTypeT", bound="np.dtype[Any]")
-_ScalarT = TypeVar("_ScalarT", bound=np.generic)
 
 
 class _File(Protocol):

@@ -221,7 +221,9 @@ class Read(Generic[_ScalarT_co]):
     def __enter__(self) -> NDArray[_ScalarT_co]: ...
     def __exit__(
         self,
-        *_exception: type[BaseException] | BaseException | TracebackType | None,
+        _class: type[BaseException] | None = None,
+        _value: BaseException | None = None,
+        _traceback: TracebackType | None = None,
     ) -> None: ...
     @property
     def is_copy(self) -> bool: ...
