@@ -116,6 +116,50 @@ def test_what_is_computed_is_no_map(tmp_path: Path) -> None:
     assert type(m.reshape(2, 3).T) is sharray.memmap
 
 
+def test_each_view_knows_its_file_as_numpy_s_do(tmp_path: Path) -> None:
+    numbers(tmp_path / "data.dat", 60)
+    ours, theirs = (each(tmp_path / "data.dat", "f8", shape=(3, 4, 5)) for each in (sharray.memmap, np.memmap))
+    makes: list[Any] = [
+        lambda m: m[1:],
+        lambda m: m[1:][1:],
+        lambda m: m[:0],
+        lambda m: m[[0, 1]],
+        lambda m: m[m > 5],
+        lambda m: m.T.reshape(-1),
+        lambda m: m.reshape(-1)[::7],
+        lambda m: m.view("i8"),
+        lambda m: m.copy(),
+        lambda m: m + 1,
+        lambda m: np.diagonal(m),
+        lambda m: np.broadcast_to(m, (2, 3, 4, 5), subok=True),
+        lambda m: np.lib.stride_tricks.as_strided(m, (2,), (8,), subok=True),
+        lambda m: m.view([("x", "f4"), ("y", "f4")])["y"],
+        lambda m: np.array(m, subok=True),
+        lambda m: np.empty_like(m),
+        lambda m: np.concatenate([m, m]),
+        lambda m: m.sum(axis=0),
+    ]
+    for number, make in enumerate(makes):
+        mine, yours = make(ours), make(theirs)
+        assert isinstance(mine, sharray.memmap) == isinstance(yours, np.memmap), number
+        for name in ("filename", "offset", "mode"):
+            assert getattr(mine, name, 0) == getattr(yours, name, 0), (number, name)
+        assert (getattr(mine, "_mmap", None) is None) == (getattr(yours, "_mmap", None) is None), number
+        assert getattr(mine, "_mmap", None) in (None, ours._mmap)
+
+
+def test_numpy_s_own_map_can_be_seen_as_one(tmp_path: Path) -> None:
+    numbers(tmp_path / "data.dat")
+    m = np.memmap(tmp_path / "data.dat", "f8").view(sharray.memmap)
+    m[0] = 5
+    m.flush()
+    m.flush(wait=False)
+    m.advise("random")
+    assert [len(block) for block in m.blocks(4)] == [4, 2]
+    m.close()
+    assert m[0] == 5
+
+
 def test_subarrays_become_dimensions(tmp_path: Path) -> None:
     numbers(tmp_path / "data.dat", 12)
     for order in ("C", "F"):

@@ -115,7 +115,7 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
 
     if TYPE_CHECKING:
         filename: Any
-        offset: int
+        offset: Any
         mode: Any
         _mmap: _Map | None
 
@@ -184,6 +184,20 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         return _array(cls, map_, descr, _told(filename), mode)
 
     if not TYPE_CHECKING:
+        # What an array has that is no map.
+        _mmap = filename = offset = mode = None
+
+        def __array_finalize__(self, obj):
+            # numpy.memmap asks whether memory is shared, which takes longer than to slice: its base tells of most views.
+            map_ = getattr(obj, "_mmap", None)
+            if map_ is None or self.size == 0:
+                return
+            base = self.base
+            if base is obj or (base is not None and base is obj.base) or np.may_share_memory(self, obj):
+                self._mmap = map_
+                self.filename = obj.filename
+                self.offset = obj.offset
+                self.mode = obj.mode
 
         def __array_wrap__(self, arr, context=None, return_scalar=False):
             # As numpy.memmap has it, whose own looks for its own class: what is computed is no map.
@@ -217,8 +231,12 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         Closed
             If it was closed.
         """
-        if self._mmap is not None:
-            self._mmap.flush(wait)
+        if wait:
+            # Of a view of NumPy's own map, it is NumPy's.
+            if self._mmap is not None:
+                self._mmap.flush()
+        elif isinstance(self._mmap, _Map):
+            self._mmap.flush(wait=False)
 
     def close(self) -> None:
         """Ends the use of the file: this array turns read-only, and can no longer be flushed.
@@ -235,7 +253,7 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         False
         """
         self.flags.writeable = False
-        if self._mmap is not None:
+        if isinstance(self._mmap, _Map):
             self._mmap.close()
 
     def advise(self, advice: _Advice) -> None:
@@ -252,7 +270,7 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         IoError
             If the kernel cannot do so with this file.
         """
-        if self._mmap is not None:
+        if isinstance(self._mmap, _Map):
             self._mmap.advise(advice)
 
     def blocks(
@@ -301,7 +319,7 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
     def _blocks(self, step: int, progress: Progress | None, uncached: bool) -> Iterator[Self]:
         whole, count = self._mmap, len(self)
         ranges: Iterator[tuple[int, int]]
-        if whole is not None and cast("Any", self.base) is whole and self.shape == whole.shape:
+        if isinstance(whole, _Map) and cast("Any", self.base) is whole and self.shape == whole.shape:
             ranges = whole.scan(step, uncached)
         else:
             ranges = ((start, min(start + step, count)) for start in range(0, count, step))
