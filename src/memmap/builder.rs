@@ -1,12 +1,12 @@
 //! Options for mapping a plain file.
 
-use super::any::AnyMemmap;
+use super::any::{AnyMemmap, name_of};
 use super::mode::{self, Access, AnyMode};
 use super::open::Plan;
 use super::{Marks, Memmap};
 use crate::dtype::DType;
 use crate::element::Element;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::shape::Order;
 use ndarray::{Dimension, IntoDimension, Ix1};
 use std::fs::File;
@@ -170,5 +170,30 @@ impl AnyMemmapBuilder {
     /// As [`MemmapBuilder::open_npy`].
     pub fn open_npy(&self) -> Result<AnyMemmap> {
         self.plan.open_npy()
+    }
+
+    /// Makes a new .npy file, which takes the path when `fill` is done: nobody finds it half filled. If `fill` fails, what was at the
+    /// path stays there. The mode has to be [`AnyMode::Write`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if it is another mode; those of `fill`, and as
+    /// [`MemmapBuilder::open_npy`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyMemmap, DType, Mode};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("twos.npy");
+    /// let builder = AnyMemmap::builder(&path).mode(Mode::Write).dtype(DType::U8).shape(&[3]);
+    /// builder.create_npy_with(|m| m.bytes_mut().map(|bytes| bytes.fill(2)))?;
+    /// assert_eq!(AnyMemmap::builder(&path).open_npy()?.bytes(), [2, 2, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_npy_with(&self, fill: impl FnOnce(&mut AnyMemmap) -> Result<()>) -> Result<AnyMemmap> {
+        if self.plan.mode != AnyMode::Write {
+            let reason = format!("mode is {}, expected {} for a new file", self.plan.mode, AnyMode::Write);
+            return Err(Error::invalid(&name_of(&self.plan.path), reason));
+        }
+        self.plan.create_npy(fill)
     }
 }

@@ -46,7 +46,7 @@ impl Plan {
     pub(super) fn open(&self) -> Result<AnyMemmap> {
         self.check_dtype()?;
         if self.mode == AnyMode::Write {
-            return self.create(&[], self.new_form()?);
+            return self.create(&[], self.new_form()?, |_| Ok(()));
         }
         self.open_in(self.open_file()?)
     }
@@ -76,7 +76,7 @@ impl Plan {
     pub(super) fn open_npy(&self) -> Result<AnyMemmap> {
         self.check_dtype()?;
         if self.mode == AnyMode::Write {
-            return self.create_npy();
+            return self.create_npy(|_| Ok(()));
         }
         let file = self.open_file()?;
         let (told, header_len) = npy_file::read_header(&file, &self.path, self.offset)?;
@@ -91,13 +91,15 @@ impl Plan {
         self.map(file, offset, form)
     }
 
-    fn create_npy(&self) -> Result<AnyMemmap> {
+    /// Makes a new .npy file, which has its name once `fill` is done.
+    pub(super) fn create_npy(&self, fill: impl FnOnce(&mut AnyMemmap) -> Result<()>) -> Result<AnyMemmap> {
+        self.check_dtype()?;
         if self.offset != 0 {
             return Err(self.invalid(format!("a new .npy file starts at byte 0, not at {}", self.offset)));
         }
         let form = self.new_form()?;
         let header = npy_file::header_of(&form)?;
-        Self { offset: header.len() as u64, ..self.clone() }.create(&header, form)
+        Self { offset: header.len() as u64, ..self.clone() }.create(&header, form, fill)
     }
 
     /// What a new file holds.
@@ -106,15 +108,17 @@ impl Plan {
         Ok(Form { dtype: self.dtype_or(DType::U8), shape, order: self.order.unwrap_or_default() })
     }
 
-    /// Makes a file beside the old one, with room for everything, maps it, and only then lets it take the old one's place.
-    fn create(&self, header: &[u8], form: Form) -> Result<AnyMemmap> {
+    /// Makes a file beside the old one, with room for everything, maps and fills it, and only then lets it take the old one's
+    /// place.
+    fn create(&self, header: &[u8], form: Form, fill: impl FnOnce(&mut AnyMemmap) -> Result<()>) -> Result<AnyMemmap> {
         let end = end_of(self.offset, &form)?;
         self.check_aligned(self.offset, &form)?;
         let io = |error| Error::io("replace", &self.path, error);
         let new = Replacement::new(&self.path).map_err(io)?;
         self.extend(new.file(), 0, end)?;
         std::os::unix::fs::FileExt::write_all_at(new.file(), header, 0).map_err(io)?;
-        let map = self.map(new.file().try_clone().map_err(io)?, self.offset, form)?;
+        let mut map = self.map(new.file().try_clone().map_err(io)?, self.offset, form)?;
+        fill(&mut map)?;
         new.finish().map_err(io)?;
         Ok(map)
     }

@@ -2,6 +2,7 @@
 
 use crate::dtype;
 use crate::error::{Result, closed, exception};
+use crate::exchange::Progress;
 use crate::lease::{Read, Spare, Write, lock};
 use crate::options::{
     attributes_of, attributes_to_python, generation_to_python, is_read_only, letter_of, order_of, place_of, shape_of,
@@ -18,6 +19,7 @@ use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
 use sharray::{AnyArray, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// What a handle and its parts have in common: one attach.
@@ -186,6 +188,15 @@ impl Array {
             return Ok(write.into_bound(py));
         }
         Write::new(py, &self.handle, self.home(), &array, &self.part, guard)
+    }
+
+    /// The array, if this is all of it.
+    fn whole(&self, py: Python<'_>) -> Result<Arc<AnyArray>> {
+        if !self.is_whole {
+            let message = "a part is not exported by the kernel: save_npy(path, part.snapshot()) writes it";
+            return Err(PyTypeError::new_err(message).into());
+        }
+        self.handle.array(py)
     }
 
     /// Where the context managers of this handle are kept to be used again: those of the whole array.
@@ -423,6 +434,65 @@ impl Array {
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, _exception: &Bound<'_, PyTuple>) {
         self.close();
+    }
+
+    /// Writes the array into a .npy file, byte for byte as `numpy.save` would.
+    ///
+    /// The file is built beside the path and takes its place when it is whole. The kernel copies, and shares the disk's blocks
+    /// where the file system can. The array is leased for reading meanwhile.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : path-like
+    ///     The file. Nothing is added to its name.
+    /// progress : object with update(n), optional
+    ///     Is told of the bytes that are done, as a bar of ``tqdm`` is; if its ``total`` is None, that is set first.
+    ///
+    /// Raises
+    /// ------
+    /// NoSpace
+    ///     If the disk is full. What was at the path stays there.
+    /// Poisoned, WouldDeadlock
+    ///     As `read`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> field = sharray.create("field", data=np.eye(3), dir=folder)
+    /// >>> field.export_npy(folder / "eye.npy")
+    /// >>> np.load(folder / "eye.npy").sum()
+    /// np.float64(3.0)
+    #[pyo3(signature = (path, *, progress = None))]
+    fn export_npy(&self, py: Python<'_>, path: PathBuf, progress: Option<&Bound<'_, PyAny>>) -> Result<()> {
+        let (array, mut progress) = (self.whole(py)?, Progress::of(progress));
+        let done = py.detach(|| array.export_npy_with(path, |done, all| progress.tell(done, all)));
+        progress.end(done)
+    }
+
+    /// Writes the items alone into a file, in the array's order: what `numpy.fromfile` and `memmap` read.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : path-like
+    ///     The file.
+    /// progress : object with update(n), optional
+    ///     As for `export_npy`.
+    ///
+    /// Raises
+    /// ------
+    /// NoSpace, Poisoned, WouldDeadlock
+    ///     As `export_npy`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> field = sharray.create("field", data=np.arange(3), dir=folder)
+    /// >>> field.export_raw(folder / "field.dat")
+    /// >>> np.fromfile(folder / "field.dat", int)
+    /// array([0, 1, 2])
+    #[pyo3(signature = (path, *, progress = None))]
+    fn export_raw(&self, py: Python<'_>, path: PathBuf, progress: Option<&Bound<'_, PyAny>>) -> Result<()> {
+        let (array, mut progress) = (self.whole(py)?, Progress::of(progress));
+        let done = py.detach(|| array.export_raw(path, |done, all| progress.tell(done, all)));
+        progress.end(done)
     }
 
     /// A true `numpy.memmap` of the items, for programs that know those: joblib passes it to its workers as it is.
@@ -912,12 +982,159 @@ pub(crate) fn open(
     Array::new(py, place, array)
 }
 
+/// Creates an array in place from a .npy file: its dtype, shape and order are what the file says.
+///
+/// The contents are there when the name appears. The kernel copies, and shares the disk's blocks where the file system can.
+///
+/// Parameters
+/// ----------
+/// path : path-like
+///     The file.
+/// name : str
+///     The array's name.
+/// progress : object with update(n), optional
+///     Is told of the bytes that are done, as a bar of ``tqdm`` is; if its ``total`` is None, that is set first. What it
+///     raises is raised when the copy is done.
+/// blocks, attributes, participants, permissions, huge_pages : optional
+///     As for `create`.
+/// dir : path-like or Directory, optional
+///     The place. Default: ``$SHARRAY_DIR``, or else ``/dev/shm/sharray-<uid>``.
+///
+/// Returns
+/// -------
+/// Array
+///
+/// Raises
+/// ------
+/// MissingFile
+///     If there is no such file.
+/// InvalidPreamble, Truncated, UnsupportedDtype
+///     If it is not a whole .npy file, or holds objects.
+/// AlreadyExists, NoSpace
+///     As for `create`.
+///
+/// Examples
+/// --------
+/// >>> folder.mkdir()
+/// >>> np.save(folder / "eye.npy", np.eye(3))
+/// >>> sharray.import_npy(folder / "eye.npy", "eye", dir=folder)
+/// <sharray.Array "eye": float64 (3, 3)>
+#[pyfunction]
+#[pyo3(signature = (
+    path, name, *, progress = None, blocks = 1, attributes = None, participants = 64, permissions = 0o600,
+    huge_pages = false, dir = None
+))]
+#[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
+pub(crate) fn import_npy(
+    py: Python<'_>,
+    path: PathBuf,
+    name: &str,
+    progress: Option<&Bound<'_, PyAny>>,
+    blocks: usize,
+    attributes: Option<&Bound<'_, PyDict>>,
+    participants: u32,
+    permissions: u32,
+    huge_pages: bool,
+    dir: Option<&Bound<'_, PyAny>>,
+) -> Result<Array> {
+    let place = place_of(dir)?;
+    let mut builder = AnyArray::builder()
+        .directory(&place)
+        .blocks(blocks)
+        .participants(participants)
+        .permissions(permissions)
+        .huge_pages(huge_pages);
+    for (key, value) in attributes_of(attributes)? {
+        builder = builder.attribute(&key, value);
+    }
+    let mut progress = Progress::of(progress);
+    let made = py.detach(|| builder.import_npy_with(name, path, |done, all| progress.tell(done, all)));
+    Array::new(py, place, progress.end(made)?)
+}
+
+/// Creates an array in place from a file without a header.
+///
+/// Parameters
+/// ----------
+/// path : path-like
+///     The file.
+/// name : str
+///     The array's name.
+/// shape : int or tuple of int
+///     Its shape.
+/// dtype : data-type, optional
+///     Its dtype. Default: float64.
+/// offset : int, optional
+///     Where the first item is in the file, in bytes.
+/// order : {'C', 'F'}, optional
+///     How the items stand in the file, and in the array.
+/// progress, blocks, attributes, participants, permissions, huge_pages : optional
+///     As for `import_npy`.
+/// dir : path-like or Directory, optional
+///     The place. Default: ``$SHARRAY_DIR``, or else ``/dev/shm/sharray-<uid>``.
+///
+/// Returns
+/// -------
+/// Array
+///
+/// Raises
+/// ------
+/// MissingFile, Truncated, UnsupportedDtype, AlreadyExists, NoSpace
+///     As for `import_npy`.
+///
+/// Examples
+/// --------
+/// >>> folder.mkdir()
+/// >>> np.arange(6, dtype="i4").tofile(folder / "six.dat")
+/// >>> sharray.import_raw(folder / "six.dat", "four", 4, "i4", offset=8, dir=folder).snapshot()
+/// array([2, 3, 4, 5], dtype=int32)
+#[pyfunction]
+#[pyo3(signature = (
+    path, name, shape, dtype = None, *, offset = 0, order = "C", progress = None, blocks = 1, attributes = None,
+    participants = 64, permissions = 0o600, huge_pages = false, dir = None
+))]
+#[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
+pub(crate) fn import_raw(
+    py: Python<'_>,
+    path: PathBuf,
+    name: &str,
+    shape: &Bound<'_, PyAny>,
+    dtype: Option<&Bound<'_, PyAny>>,
+    offset: u64,
+    order: &str,
+    progress: Option<&Bound<'_, PyAny>>,
+    blocks: usize,
+    attributes: Option<&Bound<'_, PyDict>>,
+    participants: u32,
+    permissions: u32,
+    huge_pages: bool,
+    dir: Option<&Bound<'_, PyAny>>,
+) -> Result<Array> {
+    let place = place_of(dir)?;
+    let mut builder = AnyArray::builder()
+        .directory(&place)
+        .order(order_of(order)?)
+        .blocks(blocks)
+        .participants(participants)
+        .permissions(permissions)
+        .huge_pages(huge_pages);
+    for (key, value) in attributes_of(attributes)? {
+        builder = builder.attribute(&key, value);
+    }
+    let dtype = dtype.map_or(Ok(sharray::DType::F64), dtype::from_python)?;
+    let shape = shape_of(shape)?;
+    let mut progress = Progress::of(progress);
+    let tell = |done, all| progress.tell(done, all);
+    let made = py.detach(|| builder.import_raw(name, path, offset, &dtype, &shape, tell));
+    Array::new(py, place, progress.end(made)?)
+}
+
 /// Unpickles a handle.
 #[pyfunction]
 #[pyo3(name = "_attach_array")]
 pub(crate) fn attach_again(
     py: Python<'_>,
-    path: std::path::PathBuf,
+    path: PathBuf,
     trusts_others: bool,
     name: &str,
     is_read_only: bool,

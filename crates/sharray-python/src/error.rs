@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use sharray::Error;
+use std::io::ErrorKind;
 
 /// What a Python exception cannot be made of directly, since neither type is ours.
 pub(crate) struct Raised(PyErr);
@@ -98,7 +99,12 @@ fn class_of(error: &Error) -> &'static str {
         Error::WouldDeadlock { .. } => "WouldDeadlock",
         Error::Forked { .. } => "Forked",
         Error::ReadOnly { .. } => "ReadOnly",
-        Error::Io { .. } => "IoError",
+        Error::Io { source, .. } => match source.kind() {
+            ErrorKind::NotFound => "MissingFile",
+            ErrorKind::PermissionDenied => "ForbiddenFile",
+            ErrorKind::IsADirectory => "NotAFile",
+            _ => "IoError",
+        },
         // The enum may grow; a new kind is an error all the same.
         _ => "Error",
     }

@@ -15,8 +15,10 @@ mod array;
 mod cell;
 mod dtype;
 mod error;
+mod exchange;
 mod frame;
 mod lease;
+mod memmap;
 mod options;
 mod part;
 mod place;
@@ -29,13 +31,15 @@ mod wait;
 #[pyo3::pymodule]
 mod _sharray {
     #[pymodule_export]
-    use crate::array::{Array, attach_again, attach_by_name, create, open};
+    use crate::array::{Array, attach_again, attach_by_name, create, import_npy, import_raw, open};
     #[pymodule_export]
     use crate::cell::{Cell, CellWriter, attach_cell_again, cell};
     #[pymodule_export]
     use crate::frame::Frame;
     #[pymodule_export]
     use crate::lease::{Read, Write};
+    #[pymodule_export]
+    use crate::memmap::{Map, Scan, map_file, map_npy, save_npy};
     #[pymodule_export]
     use crate::place::{Directory, Info, Participant, collect_garbage, inspect, list, unlink};
     #[pymodule_export]

@@ -155,3 +155,23 @@ pub(crate) unsafe fn lend_buffer(
     let done = unsafe { ffi::PyObject_GetBuffer(of.as_ptr(), view, flags) };
     if done < 0 { Err(PyErr::fetch(of.py())) } else { Ok(()) }
 }
+
+/// Lends bytes as a buffer.
+///
+/// # Safety
+/// `view` is what the interpreter gave to `__getbuffer__` of `owner`; the bytes are mapped as long as the owner lives, and may be
+/// written if `is_writeable` says so.
+pub(crate) unsafe fn lend_bytes(
+    py: Python<'_>,
+    owner: &Bound<'_, PyAny>,
+    (base, len): (*const u8, usize),
+    is_writeable: bool,
+    view: *mut ffi::Py_buffer,
+    flags: c_int,
+) -> PyResult<()> {
+    let base = base.cast_mut().cast();
+    let is_read_only = c_int::from(!is_writeable);
+    // SAFETY: the caller vouches for all of it; the buffer takes a reference to the owner of its own.
+    let done = unsafe { ffi::PyBuffer_FillInfo(view, owner.as_ptr(), base, len as isize, is_read_only, flags) };
+    if done < 0 { Err(PyErr::fetch(py)) } else { Ok(()) }
+}

@@ -66,6 +66,22 @@ if TYPE_CHECKING:
         assert_type(newest, sharray.Frame[np.uint16] | None)
         assert_type(sharray.wait_any([viewer]), list[sharray.Subscriber[np.uint16]])
 
+    def plain_files(path: Path) -> None:
+        assert_type(sharray.memmap(path), sharray.memmap[Any, np.dtype[np.uint8]])
+        assert_type(sharray.memmap(path, np.float32, "r"), sharray.memmap[Any, np.dtype[np.float32]])
+        assert_type(sharray.memmap(path, "f4", "w+", shape=(2, 3)), sharray.memmap[Any, np.dtype[Any]])
+        assert_type(sharray.open_npy(path, "r+"), sharray.memmap[Any, np.dtype[Any]])
+        assert_type(sharray.open_npy(path, dtype=np.int8), sharray.memmap[Any, np.dtype[np.int8]])
+        with sharray.memmap(path, np.float32) as m:
+            assert_type(m, sharray.memmap[Any, np.dtype[np.float32]])
+            for block in m.blocks(10):
+                assert_type(block, sharray.memmap[Any, np.dtype[np.float32]])
+        as_numpy_calls_it: np.memmap[Any, np.dtype[np.float32]] = m
+        sharray.save_npy(path, as_numpy_calls_it)
+        assert_type(sharray.import_npy(path, "a"), sharray.Array[Any])
+        assert_type(sharray.import_raw(path, "a", 3), sharray.Array[np.float64])
+        assert_type(sharray.import_raw(path, "a", 3, np.int8), sharray.Array[np.int8])
+
     async def asynchronous() -> None:
         async for frame in sharray.subscribe("camera"):
             assert_type(frame, sharray.Frame[Any])
@@ -104,6 +120,7 @@ def test_classes_take_parameters() -> None:
         sharray.Read,
         sharray.Subscriber,
         sharray.Write,
+        sharray.memmap,
     ]
     for generic in generics:
         assert generic[Any].__origin__ is generic

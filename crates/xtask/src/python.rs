@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// What the tests need, from the Python Package Index.
 const REQUIREMENTS: &str = "requirements-dev.txt";
 const PACKAGE: &str = "crates/sharray-python";
+/// The oldest NumPy that the wheel is for, and the Pythons that there are wheels of it for.
+const OLDEST_NUMPY: &str = "numpy==2.0.*";
+const OLDEST_NUMPY_ON: [&str; 2] = ["3.11", "3.12"];
 /// The oldest Python that the wheel is for, and the newest that is looked for.
 const VERSIONS: std::ops::RangeInclusive<u32> = 11..=15;
 
@@ -69,7 +72,19 @@ pub(crate) fn test() -> Outcome {
             pytest(&python, &example)?;
         }
     }
-    Ok(())
+    test_with_oldest_numpy(&wheel, &example)
+}
+
+/// Tests the wheel with the oldest NumPy that it is for, on a Python that this NumPy was made for.
+fn test_with_oldest_numpy(wheel: &Path, example: &Path) -> Outcome {
+    let Some((_, base)) = interpreters().into_iter().find(|(version, _)| OLDEST_NUMPY_ON.contains(&version.as_str()))
+    else {
+        return Ok(());
+    };
+    let python = environment("venv-oldest-numpy", base.as_os_str())?;
+    run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", OLDEST_NUMPY])?;
+    install(&python, wheel)?;
+    pytest(&python, example)
 }
 
 /// The Rust half of the example that is played in two languages.

@@ -11,6 +11,7 @@ __all__ = [
     "Closed",
     "Corrupt",
     "Error",
+    "ForbiddenFile",
     "Forked",
     "InvalidArgument",
     "InvalidName",
@@ -19,9 +20,11 @@ __all__ = [
     "Lagged",
     "Locked",
     "Mismatch",
+    "MissingFile",
     "NeedsRecovery",
     "NoFreeSlot",
     "NoSpace",
+    "NotAFile",
     "NotAnArray",
     "NotFound",
     "Poisoned",
@@ -91,8 +94,11 @@ class UnsupportedFormat(Error, ValueError):
     found: int
 
 
-class Truncated(Error, EOFError):
-    """The file is shorter or longer than its header says."""
+class Truncated(Error, EOFError, ValueError):
+    """The file is shorter or longer than its header says, or a plain file too short for the shape.
+
+    Of plain and .npy files NumPy says so by a ValueError.
+    """
 
     name: str
     expected: int
@@ -143,8 +149,11 @@ class InvalidArgument(Error, ValueError):
     name: str
 
 
-class UnsupportedDtype(Error, TypeError):
-    """A dtype that cannot be shared."""
+class UnsupportedDtype(Error, TypeError, ValueError):
+    """A dtype that cannot be shared, or mapped.
+
+    Of a .npy file with objects NumPy says so by a ValueError.
+    """
 
 
 class InvalidPreamble(Error, ValueError):
@@ -250,6 +259,20 @@ class Closed(Error, ValueError):
 
 class IoError(Error, OSError):
     """The operating system refused."""
+
+    filename: str
+
+
+class MissingFile(IoError, FileNotFoundError):
+    """There is no such file."""
+
+
+class ForbiddenFile(IoError, PermissionError):
+    """The file, or its folder, may not be used so."""
+
+
+class NotAFile(IoError, IsADirectoryError):
+    """The path is that of a folder."""
 
 
 class StaleViewWarning(RuntimeWarning):

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import CapsuleType, Self, TypeAlias, TypeVar
 
+from sharray._progress import Progress
+
 # As the module itself tells it: with the functions that pickles call.
 __all__ = [
     "Array",
@@ -34,15 +36,22 @@ __all__ = [
     "cell",
     "collect_garbage",
     "create",
+    "import_npy",
+    "import_raw",
     "inspect",
     "list",
     "open",
     "publish",
+    "save_npy",
     "subscribe",
     "unlink",
     "wait_any",
+    "_Map",
+    "_Scan",
     "_attach_array",
     "_attach_cell",
+    "_map_file",
+    "_map_npy",
     "_subscribe_again",
 ]
 
@@ -149,6 +158,8 @@ class Array(Generic[_ScalarT_co]):
     def wait_changed(self, since: int | None = None, timeout: float | None = None) -> int: ...
     def flush(self) -> None: ...
     def close(self) -> None: ...
+    def export_npy(self, path: str | PathLike[str], *, progress: Progress | None = None) -> None: ...
+    def export_raw(self, path: str | PathLike[str], *, progress: Progress | None = None) -> None: ...
     def as_memmap(self, mode: Literal["r", "r+", "c"] = "r") -> np.memmap[Any, np.dtype[_ScalarT_co]]: ...
     @property
     def name(self) -> str: ...
@@ -687,3 +698,112 @@ def _subscribe_again(
     wishes: tuple[bool, bool, bool],
     generation: bytes,
 ) -> Subscriber[Any]: ...
+def import_npy(
+    path: str | PathLike[str],
+    name: str,
+    *,
+    progress: Progress | None = None,
+    blocks: SupportsIndex = 1,
+    attributes: _Attributes | None = None,
+    participants: int = 64,
+    permissions: int = 0o600,
+    huge_pages: bool = False,
+    dir: _Place | None = None,
+) -> Array[Any]: ...
+@overload
+def import_raw(
+    path: str | PathLike[str],
+    name: str,
+    shape: _Shape,
+    dtype: None = None,
+    *,
+    offset: int = 0,
+    order: _Order = "C",
+    progress: Progress | None = None,
+    blocks: SupportsIndex = 1,
+    attributes: _Attributes | None = None,
+    participants: int = 64,
+    permissions: int = 0o600,
+    huge_pages: bool = False,
+    dir: _Place | None = None,
+) -> Array[np.float64]: ...
+@overload
+def import_raw(
+    path: str | PathLike[str],
+    name: str,
+    shape: _Shape,
+    dtype: _KnownDType[_ScalarT],
+    *,
+    offset: int = 0,
+    order: _Order = "C",
+    progress: Progress | None = None,
+    blocks: SupportsIndex = 1,
+    attributes: _Attributes | None = None,
+    participants: int = 64,
+    permissions: int = 0o600,
+    huge_pages: bool = False,
+    dir: _Place | None = None,
+) -> Array[_ScalarT]: ...
+@overload
+def import_raw(
+    path: str | PathLike[str],
+    name: str,
+    shape: _Shape,
+    dtype: DTypeLike | None = None,
+    *,
+    offset: int = 0,
+    order: _Order = "C",
+    progress: Progress | None = None,
+    blocks: SupportsIndex = 1,
+    attributes: _Attributes | None = None,
+    participants: int = 64,
+    permissions: int = 0o600,
+    huge_pages: bool = False,
+    dir: _Place | None = None,
+) -> Array[Any]: ...
+def save_npy(path: str | PathLike[str], array: ArrayLike) -> None: ...
+@final
+class _Map:
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def order(self) -> _Order: ...
+    @property
+    def mode(self) -> Literal["r", "r+", "w+", "c"]: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...
+    def __len__(self) -> int: ...
+    def flush(self, wait: bool = True) -> None: ...
+    def advise(self, advice: str) -> None: ...
+    def scan(self, rows: int, uncached: bool) -> _Scan: ...
+    def close(self) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class _Scan:
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> tuple[int, int]: ...
+
+def _map_file(
+    path: str | PathLike[str],
+    descriptor: int | None,
+    mode: str,
+    itemsize: int,
+    offset: int,
+    shape: Sequence[int] | None,
+    order: str,
+    sparse: bool,
+) -> _Map: ...
+def _map_npy(
+    path: str | PathLike[str],
+    mode: str,
+    dtype: object,
+    offset: int,
+    shape: Sequence[int] | None,
+    order: str | None,
+    sparse: bool,
+) -> _Map: ...
