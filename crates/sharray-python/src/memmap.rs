@@ -34,7 +34,7 @@ impl Map {
         if !self.closed() {
             return Ok(());
         }
-        Err(exception(py, "Closed", &format!("{:?} was closed", self.map.path())).into())
+        Err(exception(py, "Closed", &format!("{} was closed", self.map.path().display())).into())
     }
 }
 
@@ -72,6 +72,7 @@ impl Map {
 
     /// It stands for an `mmap.mmap`: joblib looks for one under an array to find out that a file is mapped.
     #[getter]
+    #[allow(clippy::unused_self, reason = "it is an attribute of the object")]
     fn __class__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import("mmap")?.getattr("mmap")
     }
@@ -118,7 +119,7 @@ impl Map {
     }
 
     fn __repr__(&self) -> String {
-        format!("<sharray._Map of {:?}, mode {}>", self.map.path(), self.map.mode())
+        format!("<sharray._Map of '{}', mode {}>", self.map.path().display(), self.map.mode())
     }
 }
 
