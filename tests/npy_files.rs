@@ -97,6 +97,28 @@ fn what_a_file_says_is_not_overruled() -> Outcome {
     Ok(())
 }
 
+/// A reader finds the old file or the new one, never one that is being filled; a failure leaves the old one.
+#[test]
+fn a_new_file_has_its_name_when_it_is_filled() -> Outcome {
+    let place = Place::new()?;
+    let path = place.file("array.npy");
+    save_npy(&path, &array![1.0, 2.0])?;
+    let before = fs::read(&path)?;
+    let builder = AnyMemmap::builder(&path).mode(Mode::Write).dtype(DType::U8).shape(&[3]);
+    let failed = builder.create_npy_with(|m| {
+        assert_eq!(fs::read(&path).ok().as_ref(), Some(&before));
+        m.view::<f64, Ix1>().map(drop)
+    });
+    assert!(matches!(failed, Err(Error::Mismatch { .. })), "{failed:?}");
+    assert_eq!(fs::read(&path)?, before);
+
+    builder.create_npy_with(|m| m.bytes_mut().map(|bytes| bytes.fill(7)))?;
+    assert_eq!(open_npy::<u8, Ix1>(&path)?.view(), array![7, 7, 7]);
+    let in_place = builder.mode(Mode::ReadWrite).create_npy_with(|_| Ok(()));
+    assert!(matches!(in_place, Err(Error::InvalidArgument { .. })), "{in_place:?}");
+    Ok(())
+}
+
 /// A .npy file that lost its end is refused in every mode: in `r+` NumPy fills it up with zeros instead.
 #[test]
 fn truncated_files_are_refused() -> Outcome {

@@ -184,20 +184,18 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         return _array(cls, map_, descr, _told(filename), mode)
 
     if not TYPE_CHECKING:
-        # What an array has that is no map.
-        _mmap = filename = offset = mode = None
-
         def __array_finalize__(self, obj):
             # numpy.memmap asks whether memory is shared, which takes longer than to slice: its base tells of most views.
             map_ = getattr(obj, "_mmap", None)
-            if map_ is None or self.size == 0:
-                return
-            base = self.base
-            if base is obj or (base is not None and base is obj.base) or np.may_share_memory(self, obj):
-                self._mmap = map_
-                self.filename = obj.filename
-                self.offset = obj.offset
-                self.mode = obj.mode
+            if map_ is not None and self.size > 0:
+                base = self.base
+                if base is obj or (base is not None and base is obj.base) or np.may_share_memory(self, obj):
+                    self._mmap = map_
+                    self.filename = obj.filename
+                    self.offset = obj.offset
+                    self.mode = obj.mode
+                    return
+            self._mmap = self.filename = self.offset = self.mode = None
 
         def __array_wrap__(self, arr, context=None, return_scalar=False):
             # As numpy.memmap has it, whose own looks for its own class: what is computed is no map.
