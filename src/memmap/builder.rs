@@ -82,7 +82,7 @@ impl<T: Element, D: Dimension, M: Access> MemmapBuilder<T, D, M> {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if there is no such file, or it may not be used so;
     /// [`Error::Truncated`](crate::Error::Truncated) if it is too short;
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if its length is no multiple of an item's and there is no
+    /// [`Error::InvalidArgument`] if its length is no multiple of an item's and there is no
     /// shape, if there is no shape for a new file, or if `T` cannot stand at the offset;
     /// [`Error::NoSpace`](crate::Error::NoSpace), [`Error::ShapeOverflow`](crate::Error::ShapeOverflow),
     /// [`Error::TooManyDimensions`](crate::Error::TooManyDimensions),
@@ -97,8 +97,8 @@ impl<T: Element, D: Dimension, M: Access> MemmapBuilder<T, D, M> {
     /// header says has lost something. With an [`offset`](Self::offset), the .npy stream starts there.
     ///
     /// # Errors
-    /// [`Error::InvalidPreamble`](crate::Error::InvalidPreamble) if it is no .npy file;
-    /// [`Error::Mismatch`](crate::Error::Mismatch) if it is not an array of `T` with the dimensions of `E`, or not as asked for;
+    /// [`Error::InvalidPreamble`] if it is no .npy file;
+    /// [`Error::Mismatch`] if it is not an array of `T` with the dimensions of `E`, or not as asked for;
     /// and those of [`open`](Self::open). A hostile header takes no more than two reads of 1 MiB.
     pub fn open_npy<E: Dimension>(self) -> Result<Memmap<T, E, M>> {
         let is_other = |shape: &Vec<usize>| E::NDIM.is_some_and(|ndim| ndim != shape.len());
@@ -176,7 +176,7 @@ impl AnyMemmapBuilder {
     /// path stays there. The mode has to be [`AnyMode::Write`].
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) if it is another mode; those of `fill`, and as
+    /// [`Error::InvalidArgument`] if it is another mode; those of `fill`, and as
     /// [`MemmapBuilder::open_npy`].
     ///
     /// # Examples
