@@ -80,13 +80,13 @@ impl<T: Element, D: Dimension, M: Access> MemmapBuilder<T, D, M> {
     /// the path stays one, and leads to the new file; other hard links keep the old one.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if there is no such file, or it may not be used so;
-    /// [`Error::Truncated`](crate::Error::Truncated) if it is too short;
+    /// [`Error::Io`] if there is no such file, or it may not be used so;
+    /// [`Error::Truncated`] if it is too short;
     /// [`Error::InvalidArgument`] if its length is no multiple of an item's and there is no
     /// shape, if there is no shape for a new file, or if `T` cannot stand at the offset;
-    /// [`Error::NoSpace`](crate::Error::NoSpace), [`Error::ShapeOverflow`](crate::Error::ShapeOverflow),
-    /// [`Error::TooManyDimensions`](crate::Error::TooManyDimensions),
-    /// [`Error::UnsupportedDtype`](crate::Error::UnsupportedDtype).
+    /// [`Error::NoSpace`], [`Error::ShapeOverflow`],
+    /// [`Error::TooManyDimensions`],
+    /// [`Error::UnsupportedDtype`].
     pub fn open(self) -> Result<Memmap<T, D, M>> {
         Memmap::new(self.plan.open()?)
     }
