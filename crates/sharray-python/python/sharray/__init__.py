@@ -62,7 +62,7 @@ from sharray._errors import (
     WouldDeadlock,
 )
 from sharray._memmap import memmap, open_npy
-from sharray._sharray import _after_fork
+from sharray._sharray import _after_fork  # pyright: ignore[reportPrivateUsage]
 from sharray._sharray import (
     Array,
     Cell,

@@ -48,6 +48,7 @@ __all__ = [
     "wait_any",
     "_Map",
     "_Scan",
+    "_after_fork",
     "_attach_array",
     "_attach_cell",
     "_map_file",
@@ -807,3 +808,4 @@ def _map_npy(
     order: str | None,
     sparse: bool,
 ) -> _Map: ...
+def _after_fork() -> None: ...
