@@ -1,4 +1,4 @@
-//! `#[derive(Element)]` for [sharray](https://docs.rs/sharray), which re-exports it.
+//! `#[derive(Element)]` for the crate `sharray`, which re-exports it.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
