@@ -5,8 +5,8 @@ use crate::error::{Result, closed, exception};
 use crate::exchange::Progress;
 use crate::lease::{Read, Spare, Write, lock};
 use crate::options::{
-    attributes_of, attributes_to_python, generation_to_python, is_read_only, letter_of, order_of, place_of, shape_of,
-    wait_of,
+    attach_within, attributes_of, attributes_to_python, generation_to_python, is_read_only, letter_of, order_of,
+    place_of, shape_of,
 };
 use crate::part::{Part, Told};
 use crate::view::{self, Placed};
@@ -16,7 +16,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
-use sharray::{AnyArray, Directory, Error};
+use sharray::{AnyArray, ArrayBuilder, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -53,10 +53,16 @@ impl Handle {
     fn with<R>(&self, py: Python<'_>, act: impl FnOnce(&mut Attached) -> R) -> Result<R> {
         let mut attached = lock(&self.attached);
         let Some(had) = attached.as_mut() else { return Err(closed(py, &self.name).into()) };
+        let mut gone = None;
         if had.array.is_inherited() {
-            *had = Attached::new(attach(py, &self.place, &self.name, self.is_read_only, self.generation)?);
+            let again = attach(py, &self.place, &self.name, self.is_read_only, self.generation)?;
+            gone = Some(std::mem::replace(had, Attached::new(again)));
         }
-        Ok(act(had))
+        let done = act(had);
+        // What is dropped with it may run Python.
+        drop(attached);
+        drop(gone);
+        Ok(done)
     }
 
     /// The attached array.
@@ -748,6 +754,27 @@ impl Array {
     }
 }
 
+/// The options that all functions that make arrays have.
+fn builder_of(
+    place: &Directory,
+    blocks: usize,
+    attributes: Option<&Bound<'_, PyDict>>,
+    participants: u32,
+    permissions: u32,
+    huge_pages: bool,
+) -> Result<ArrayBuilder<AnyArray>> {
+    let mut builder = AnyArray::builder()
+        .directory(place)
+        .blocks(blocks)
+        .participants(participants)
+        .permissions(permissions)
+        .huge_pages(huge_pages);
+    for (key, value) in attributes_of(attributes)? {
+        builder = builder.attribute(&key, value);
+    }
+    Ok(builder)
+}
+
 /// Creates an array in place.
 ///
 /// Parameters
@@ -823,16 +850,8 @@ pub(crate) fn create(
         (None, Some(data)) => shape_of(&data.getattr("shape")?)?,
         (None, None) => return Err(PyTypeError::new_err("create() needs a shape or data").into()),
     };
-    let mut builder = AnyArray::builder()
-        .directory(&place)
-        .order(order_of(order.unwrap_or("C"))?)
-        .blocks(blocks)
-        .participants(participants)
-        .permissions(permissions)
-        .huge_pages(huge_pages);
-    for (key, value) in attributes_of(attributes)? {
-        builder = builder.attribute(&key, value);
-    }
+    let builder = builder_of(&place, blocks, attributes, participants, permissions, huge_pages)?
+        .order(order_of(order.unwrap_or("C"))?);
     let Some(data) = data else {
         return Array::new(py, place, builder.create(name, &dtype, &shape)?);
     };
@@ -905,11 +924,7 @@ pub(crate) fn attach_by_name(
         let builder = wait.map_or_else(|| builder.clone(), |wait| builder.clone().wait(wait));
         builder.attach(name)
     };
-    let array = match wait_of(wait)? {
-        None => attempt(None)?,
-        Some(_) => Patience::of(wait)?.wait(py, attempt)?,
-    };
-    Array::new(py, place, array)
+    Array::new(py, place, attach_within(py, wait, attempt)?)
 }
 
 /// Attaches to an array in place if it is there, or else creates it.
@@ -967,16 +982,8 @@ pub(crate) fn open(
     dir: Option<&Bound<'_, PyAny>>,
 ) -> Result<Array> {
     let place = place_of(dir)?;
-    let mut builder = AnyArray::builder()
-        .directory(&place)
-        .order(order_of(order)?)
-        .blocks(blocks)
-        .participants(participants)
-        .permissions(permissions)
-        .huge_pages(huge_pages);
-    for (key, value) in attributes_of(attributes)? {
-        builder = builder.attribute(&key, value);
-    }
+    let builder =
+        builder_of(&place, blocks, attributes, participants, permissions, huge_pages)?.order(order_of(order)?);
     let dtype = dtype.map_or(Ok(sharray::DType::F64), dtype::from_python)?;
     let array = builder.open(name, &dtype, &shape_of(shape)?)?;
     Array::new(py, place, array)
@@ -1038,15 +1045,7 @@ pub(crate) fn import_npy(
     dir: Option<&Bound<'_, PyAny>>,
 ) -> Result<Array> {
     let place = place_of(dir)?;
-    let mut builder = AnyArray::builder()
-        .directory(&place)
-        .blocks(blocks)
-        .participants(participants)
-        .permissions(permissions)
-        .huge_pages(huge_pages);
-    for (key, value) in attributes_of(attributes)? {
-        builder = builder.attribute(&key, value);
-    }
+    let builder = builder_of(&place, blocks, attributes, participants, permissions, huge_pages)?;
     let mut progress = Progress::of(progress);
     let made = py.detach(|| builder.import_npy_with(name, path, |done, all| progress.tell(done, all)));
     Array::new(py, place, progress.end(made)?)
@@ -1111,16 +1110,8 @@ pub(crate) fn import_raw(
     dir: Option<&Bound<'_, PyAny>>,
 ) -> Result<Array> {
     let place = place_of(dir)?;
-    let mut builder = AnyArray::builder()
-        .directory(&place)
-        .order(order_of(order)?)
-        .blocks(blocks)
-        .participants(participants)
-        .permissions(permissions)
-        .huge_pages(huge_pages);
-    for (key, value) in attributes_of(attributes)? {
-        builder = builder.attribute(&key, value);
-    }
+    let builder =
+        builder_of(&place, blocks, attributes, participants, permissions, huge_pages)?.order(order_of(order)?);
     let dtype = dtype.map_or(Ok(sharray::DType::F64), dtype::from_python)?;
     let shape = shape_of(shape)?;
     let mut progress = Progress::of(progress);

@@ -2,7 +2,9 @@
 
 use crate::dtype;
 use crate::error::{Result, closed, exception};
-use crate::options::{attributes_of, attributes_to_python, generation_to_python, is_read_only, place_of, wait_of};
+use crate::options::{
+    attach_within, attributes_of, attributes_to_python, generation_to_python, is_read_only, place_of,
+};
 use crate::view;
 use crate::wait::Patience;
 use numpy::{PyArrayDescr, PyUntypedArray};
@@ -398,11 +400,7 @@ pub(crate) fn cell(
             let builder = wait.map_or_else(|| builder.clone(), |wait| builder.clone().wait(wait));
             builder.attach(name)
         };
-        let cell = match wait_of(wait)? {
-            None => attempt(None)?,
-            Some(_) => Patience::of(wait)?.wait(py, attempt)?,
-        };
-        return Cell::new(py, place, cell);
+        return Cell::new(py, place, attach_within(py, wait, attempt)?);
     };
     if read_only {
         return Err(PyTypeError::new_err("a cell that may only be read takes no value").into());

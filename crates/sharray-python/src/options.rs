@@ -1,7 +1,8 @@
 //! What the functions that make and find arrays have in common: places, orders, attributes.
 
-use crate::error::{Raised, Result};
+use crate::error::Result;
 use crate::place::Directory;
+use crate::wait::Patience;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -57,13 +58,17 @@ pub(crate) fn shape_of(shape: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
     lengths.map_err(|_| PyValueError::new_err(format!("shape is {shape}, expected lengths that are not negative")))
 }
 
-/// Seconds to wait for a name.
-pub(crate) fn wait_of(wait: Option<f64>) -> Result<Option<Duration>> {
-    wait.map(|seconds| {
-        let patience = Duration::try_from_secs_f64(seconds);
-        patience.map_err(|_| Raised::from(PyValueError::new_err(format!("wait is {seconds}, expected seconds"))))
-    })
-    .transpose()
+/// Attaches; with `wait`, in seconds, until the name exists.
+pub(crate) fn attach_within<R: Send>(
+    py: Python<'_>,
+    wait: Option<f64>,
+    attach: impl Fn(Option<Duration>) -> sharray::Result<R> + Sync,
+) -> Result<R> {
+    let Some(seconds) = wait else { return Ok(attach(None)?) };
+    if Duration::try_from_secs_f64(seconds).is_err() {
+        return Err(PyValueError::new_err(format!("wait is {seconds}, expected seconds")).into());
+    }
+    Patience::of(wait)?.wait(py, attach)
 }
 
 /// The facts to attach to a new array: what JSON can say.

@@ -3,7 +3,7 @@
 use crate::dtype;
 use crate::error::{Result, closed, exception};
 use crate::frame::{Frame, Stream};
-use crate::options::{attributes_to_python, generation_to_python, is_read_only, letter_of, place_of, wait_of};
+use crate::options::{attach_within, attributes_to_python, generation_to_python, is_read_only, letter_of, place_of};
 use crate::turns::{Held, Turns};
 use crate::wait::Patience;
 use numpy::PyArrayDescr;
@@ -121,7 +121,7 @@ fn attach(
     name: &str,
     wishes: Wishes,
     generation: Option<[u8; 16]>,
-    wait: Option<Duration>,
+    wait: Option<f64>,
 ) -> Result<AnySubscriber> {
     let mut builder = AnySubscriber::builder().directory(place);
     if wishes.is_lossless {
@@ -137,10 +137,7 @@ fn attach(
         let builder = wait.map_or_else(|| builder.clone(), |wait| builder.clone().wait(wait));
         builder.attach(name)
     };
-    let subscriber = match wait {
-        None => attempt(None)?,
-        Some(wait) => Patience::of(Some(wait.as_secs_f64()))?.wait(py, attempt)?,
-    };
+    let subscriber = attach_within(py, wait, attempt)?;
     if generation.is_none_or(|generation| subscriber.generation() == generation) {
         return Ok(subscriber);
     }
@@ -426,7 +423,7 @@ pub(crate) fn subscribe(
 ) -> Result<Subscriber> {
     let place = place_of(dir)?;
     let wishes = Wishes { is_lossless: lossless, from_oldest, is_read_only: is_read_only(mode)? };
-    let subscriber = attach(py, &place, name, wishes, None, wait_of(wait)?)?;
+    let subscriber = attach(py, &place, name, wishes, None, wait)?;
     Subscriber::new(py, place, wishes, subscriber)
 }
 

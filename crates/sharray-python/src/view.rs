@@ -1,4 +1,5 @@
-//! NumPy arrays over shared bytes: the only file of this crate that has pointers in its hands.
+//! NumPy arrays over shared bytes: the only file of this crate that speaks NumPy's C interface. Those that lend bytes give
+//! it their places, and say beside each call why those stay what they are.
 
 #![allow(unsafe_code, reason = "NumPy's C interface")]
 
