@@ -117,12 +117,7 @@ impl Array {
     fn copy<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyUntypedArray>> {
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
-        let order = letter_of(array.order());
-        let numpy = py.import("numpy")?;
-        let options = PyDict::new(py);
-        options.set_item("order", order)?;
-        let empty = numpy.getattr("empty")?.call((self.part.shape(), self.handle().dtype(py)), Some(&options))?;
-        let mut copy = empty.cast_into::<PyUntypedArray>().map_err(PyErr::from)?;
+        let mut copy = view::empty(self.handle().dtype(py), self.part.shape(), array.order())?;
         if self.is_whole {
             // SAFETY: NumPy has just made it, packed and with as many items as the array has; nobody else knows it.
             #[allow(unsafe_code, reason = "it is filled in place")]
@@ -134,7 +129,7 @@ impl Array {
             })?;
         } else {
             let read = self.take_read(py, timeout)?;
-            let copied = numpy.getattr("copyto")?.call1((&copy, read.get().lend(py)?));
+            let copied = py.import("numpy")?.getattr("copyto")?.call1((&copy, read.get().lend(py)?));
             Read::release(&read);
             copied?;
         }
