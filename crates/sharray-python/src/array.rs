@@ -21,6 +21,7 @@ use std::ffi::c_int;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 /// What a handle and its parts have in common: one attach.
 #[derive(Debug)]
@@ -52,17 +53,43 @@ impl Handle {
     /// Does something with the attach; in a forked child, attaches again first.
     fn with<R>(&self, py: Python<'_>, act: impl FnOnce(&mut Attached) -> R) -> Result<R> {
         let mut attached = lock(&self.attached);
-        let Some(had) = attached.as_mut() else { return Err(closed(py, &self.name).into()) };
-        let mut gone = None;
-        if had.array.is_inherited() {
-            let again = attach(py, &self.place, &self.name, self.is_read_only, self.generation)?;
-            gone = Some(std::mem::replace(had, Attached::new(again)));
+        if attached.as_ref().is_some_and(|had| had.array.is_inherited()) {
+            drop(attached);
+            self.attach_again(py)?;
+            attached = lock(&self.attached);
         }
-        let done = act(had);
+        let done = attached.as_mut().map(act);
+        // What makes an error may run any Python, which may ask for this handle.
+        drop(attached);
+        Ok(done.ok_or_else(|| closed(py, &self.name))?)
+    }
+
+    #[cold]
+    fn attach_again(&self, py: Python<'_>) -> Result<()> {
+        let again = attach(py, &self.place, &self.name, self.is_read_only, self.generation)?;
+        let mut attached = lock(&self.attached);
+        // Otherwise another thread was first, or has closed it.
+        let had = attached.as_mut().filter(|had| had.array.is_inherited());
+        let gone = had.map(|had| std::mem::replace(had, Attached::new(again)));
         // What is dropped with it may run Python.
         drop(attached);
         drop(gone);
-        Ok(done)
+        Ok(())
+    }
+
+    /// Sees that the handle was not closed.
+    fn check_open(&self, py: Python<'_>) -> Result<()> {
+        if lock(&self.attached).is_some() { Ok(()) } else { Err(closed(py, &self.name).into()) }
+    }
+
+    /// Waits as long as the handle is open.
+    fn wait<R: Send>(
+        &self,
+        py: Python<'_>,
+        patience: Patience,
+        attempt: impl Fn(Option<Duration>) -> sharray::Result<R> + Sync,
+    ) -> Result<R> {
+        patience.wait_while(py, || self.check_open(py), attempt)
     }
 
     /// The attached array.
@@ -175,8 +202,8 @@ impl Array {
     fn take_read<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Read>> {
         let patience = Patience::of(timeout)?;
         let array = self.handle.array(py)?;
-        let guard = patience.wait(py, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
-        let spare = if self.is_whole { self.handle.with(py, |attached| attached.reads.take())? } else { None };
+        let guard = self.handle.wait(py, patience, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
+        let spare = if self.is_whole { self.handle.with(py, |attached| attached.reads.take(py))? } else { None };
         if let Some(read) = spare {
             read.get().again(guard);
             return Ok(read.into_bound(py));
@@ -187,8 +214,8 @@ impl Array {
     fn take_write<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Write>> {
         let patience = Patience::of(timeout)?;
         let array = self.handle.array(py)?;
-        let guard = patience.wait(py, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
-        let spare = if self.is_whole { self.handle.with(py, |attached| attached.writes.take())? } else { None };
+        let guard = self.handle.wait(py, patience, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
+        let spare = if self.is_whole { self.handle.with(py, |attached| attached.writes.take(py))? } else { None };
         if let Some(write) = spare {
             write.get().again(py, guard);
             return Ok(write.into_bound(py));
@@ -223,7 +250,7 @@ impl Array {
             #[allow(unsafe_code, reason = "it is filled in place")]
             let bytes = unsafe { view::bytes_of_new(&mut copy, array.size_bytes()) };
             let bytes = Mutex::new(bytes);
-            Patience::of(timeout)?.wait(py, |timeout| {
+            self.handle.wait(py, Patience::of(timeout)?, |timeout| {
                 let mut bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
                 match timeout {
                     Some(timeout) if timeout.is_zero() => array.try_read_into(&mut bytes),
@@ -417,8 +444,8 @@ impl Array {
     fn wait_changed(&self, py: Python<'_>, since: Option<u64>, timeout: Option<f64>) -> Result<u64> {
         let array = self.handle.array(py)?;
         let since = since.unwrap_or_else(|| array.sequence());
-        Patience::of(timeout)?
-            .wait(py, |timeout| array.wait_changed(since, timeout.unwrap_or(std::time::Duration::MAX)))
+        let changed = |timeout: Option<Duration>| array.wait_changed(since, timeout.unwrap_or(Duration::MAX));
+        self.handle.wait(py, Patience::of(timeout)?, changed)
     }
 
     /// Writes the array to the disk, as far as the system does, and waits until it is there: what `numpy.memmap.flush`

@@ -7,7 +7,7 @@
 use crate::array::Handle;
 use crate::error::{Result, closed, stale_view_warning};
 use crate::part::Part;
-use crate::view::{self, Placed};
+use crate::view::{self, Form, Placed};
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use sharray::{AnyArray, OwnedReadGuard, OwnedWriteGuard};
@@ -57,6 +57,7 @@ pub(crate) struct Read {
     home: Weak<Handle>,
     tether: Py<ReadTether>,
     array: Py<PyUntypedArray>,
+    form: Form,
     is_copy: bool,
 }
 
@@ -77,8 +78,8 @@ impl Read {
         // has, or a copy, which lives as long as the guard, which is then not given back. It is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         let array = unsafe { view::array(py, handle.dtype(py), placed, tether.clone().into_any()) }?;
-        let (tether, array) = (tether.unbind(), array.unbind());
-        Ok(Bound::new(py, Self { name: handle.shared_name(), home, tether, array, is_copy })?)
+        let (form, tether, array) = (Form::of(&array), tether.unbind(), array.unbind());
+        Ok(Bound::new(py, Self { name: handle.shared_name(), home, tether, array, form, is_copy })?)
     }
 
     /// Lends the same array again under another lease. Nobody has it any more.
@@ -149,13 +150,16 @@ impl Read {
 pub(crate) struct Lent {
     root: Py<PyUntypedArray>,
     array: Py<PyUntypedArray>,
+    /// What they were lent as.
+    forms: [Form; 2],
 }
 
 impl Lent {
     /// `root` is new; its base is a tether.
     pub(crate) fn new(root: Bound<'_, PyUntypedArray>) -> PyResult<Self> {
-        let array = view::view_of(&root)?.unbind();
-        Ok(Self { root: root.unbind(), array })
+        let array = view::view_of(&root)?;
+        let forms = [Form::of(&root), Form::of(&array)];
+        Ok(Self { root: root.unbind(), array: array.unbind(), forms })
     }
 
     pub(crate) fn array<'py>(&self, py: Python<'py>) -> Bound<'py, PyUntypedArray> {
@@ -175,6 +179,11 @@ impl Lent {
     pub(crate) fn has_views(&self) -> bool {
         // One reference is ours, and one is the array's.
         view::references(self.root.as_any()) > 2
+    }
+
+    /// Whether it is as it was lent: whoever had it may have given it another shape or dtype.
+    pub(crate) fn is_as_lent(&self, py: Python<'_>) -> bool {
+        self.forms[0].is_of(self.root.bind(py)) && self.forms[1].is_of(self.array.bind(py))
     }
 
     /// Makes the array read-only, so that it stays so.
@@ -318,15 +327,14 @@ impl Write {
     /// Whether whoever wrote the array last did not come to the end: readers get `Poisoned` until `clear_poison`.
     #[getter]
     fn is_poisoned(&self, py: Python<'_>) -> Result<bool> {
-        let guard = lock(&self.tether.get().guard);
-        Ok(guard.as_ref().ok_or_else(|| closed(py, &self.name))?.is_poisoned())
+        let is_poisoned = lock(&self.tether.get().guard).as_ref().map(OwnedWriteGuard::is_poisoned);
+        Ok(is_poisoned.ok_or_else(|| closed(py, &self.name))?)
     }
 
     /// Says that the items are whole again. Readers believe it.
     fn clear_poison(&self, py: Python<'_>) -> Result<()> {
-        let mut guard = lock(&self.tether.get().guard);
-        guard.as_mut().ok_or_else(|| closed(py, &self.name))?.clear_poison();
-        Ok(())
+        let cleared = lock(&self.tether.get().guard).as_mut().map(OwnedWriteGuard::clear_poison);
+        Ok(cleared.ok_or_else(|| closed(py, &self.name))?)
     }
 
     fn __repr__(&self) -> String {
@@ -344,26 +352,29 @@ impl Write {
 
 /// A context manager that may be used again.
 pub(crate) trait Again {
-    /// Whether nobody has it, its array or a view of that any more. One reference to it is the spare's own.
-    fn is_free(slf: &Py<Self>) -> bool
+    /// Whether nobody has it, its array or a view of that any more, and the array is as it was. One reference to it is the
+    /// spare's own.
+    fn is_free(py: Python<'_>, slf: &Py<Self>) -> bool
     where
         Self: Sized;
 }
 
 impl Again for Read {
-    fn is_free(slf: &Py<Self>) -> bool {
-        let Self { tether, array, .. } = slf.get();
+    fn is_free(py: Python<'_>, slf: &Py<Self>) -> bool {
+        let Self { tether, array, form, .. } = slf.get();
         let is_unseen = view::references(slf.as_any()) == 1 && view::references(array.as_any()) == 1;
         // The array has one reference to the tether.
-        is_unseen && view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none()
+        let is_over = view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none();
+        is_unseen && is_over && form.is_of(array.bind(py))
     }
 }
 
 impl Again for Write {
-    fn is_free(slf: &Py<Self>) -> bool {
+    fn is_free(py: Python<'_>, slf: &Py<Self>) -> bool {
         let Self { tether, lent, .. } = slf.get();
         let is_unseen = view::references(slf.as_any()) == 1 && !lent.is_seen();
-        is_unseen && view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none()
+        let is_over = view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none();
+        is_unseen && is_over && lent.is_as_lent(py)
     }
 }
 
@@ -392,8 +403,8 @@ impl<T> Spare<T> {
 
 impl<T: Again> Spare<T> {
     /// One that may be used again.
-    pub(crate) fn take(&mut self) -> Option<Py<T>> {
-        let is_free = |one: &Option<Py<T>>| one.as_ref().is_some_and(T::is_free);
+    pub(crate) fn take(&mut self, py: Python<'_>) -> Option<Py<T>> {
+        let is_free = |one: &Option<Py<T>>| one.as_ref().is_some_and(|one| T::is_free(py, one));
         let at = self.0.iter().position(is_free)?;
         self.0[at].take()
     }

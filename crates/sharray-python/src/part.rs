@@ -163,7 +163,9 @@ impl Picked {
             // An empty slice may start past the end.
             let start = if slice.slicelength == 0 { 0 } else { slice.start };
             self.step(axis, start);
-            let (stride, rows) = (axis.stride * slice.step, axis.rows * slice.step);
+            // The distance to the next item means nothing where there is none, and may be any.
+            let step = if slice.slicelength < 2 { 1 } else { slice.step };
+            let (stride, rows) = (axis.stride * step, axis.rows * step);
             self.axes.push(Axis { len: slice.slicelength, stride, rows });
             return Ok(());
         }

@@ -70,12 +70,15 @@ impl Publisher {
     }
 
     fn check_open(&self, py: Python<'_>) -> Result<()> {
+        let held = self.publisher.try_lock();
         // Otherwise another thread uses it.
-        match self.publisher.try_lock().as_deref() {
-            Some(Held::Closed) => Err(closed(py, &self.name).into()),
-            Some(Held::Lost) => Err(Error::Forked { name: self.name.to_string() }.into()),
-            Some(Held::Here(_)) | None => Ok(()),
+        let (is_closed, is_lost) = held.map_or((false, false), |held| {
+            (matches!(*held, Held::Closed), matches!(*held, Held::Lost))
+        });
+        if is_closed {
+            return Err(closed(py, &self.name).into());
         }
+        if is_lost { Err(Error::Forked { name: self.name.to_string() }.into()) } else { Ok(()) }
     }
 
     /// Keeps a loan that is over, to be used again: one of the declared shape, while the publisher is there.
@@ -174,7 +177,7 @@ impl Publisher {
         if loan.shape() != this.shape {
             return Loan::new(py, slf, loan, terms);
         }
-        let spare = lock(&this.spares).take();
+        let spare = lock(&this.spares).take(py);
         if let Some(spare) = spare {
             spare.get().again(py, loan, terms);
             return Ok(spare.into_bound(py));
@@ -507,15 +510,24 @@ impl Loan {
     }
 
     fn copy_into(&self, py: Python<'_>, publisher: &Publisher, copy: &mut OwnedLoan) -> Result<()> {
-        let root = self.lent.root(py);
-        copy.set_shape(root.shape())?;
+        // The slot says what it holds: whoever has views may have given the array another shape.
+        let held = match &mut *lock(&self.tether.get().0) {
+            Slot::Loan(loan) => Some((loan.as_mut_ptr(), loan.shape().to_vec())),
+            _ => None,
+        };
+        let (held, shape) = held.ok_or_else(|| closed(py, &self.name))?;
+        copy.set_shape(&shape)?;
+        let (base, dtype) = (copy.as_mut_ptr(), publisher.dtype.bind(py));
         let strides = strides_of(copy);
-        let base = copy.as_mut_ptr();
-        let placed = Placed { base, shape: copy.shape(), strides: &strides, is_writeable: true };
+        let items = Placed { base: held, shape: &shape, strides: &strides, is_writeable: false };
+        let place = Placed { base, is_writeable: true, ..items };
+        // SAFETY: the tether has the slot, whose frame has this shape; it is not writeable.
+        #[allow(unsafe_code, reason = "the condition is this type's to keep")]
+        let items = unsafe { view::array(py, dtype, items, self.tether.bind(py).clone().into_any()) }?;
         // SAFETY: the loan is ours and outlives the array, which nobody else sees: an assignment keeps no reference to it.
         #[allow(unsafe_code, reason = "the condition is kept here")]
-        let target = unsafe { view::array(py, publisher.dtype.bind(py), placed, py.None().into_bound(py)) }?;
-        Ok(target.set_item(PyEllipsis::get(py), root)?)
+        let target = unsafe { view::array(py, dtype, place, py.None().into_bound(py)) }?;
+        Ok(target.set_item(PyEllipsis::get(py), items)?)
     }
 
     /// Publishes nothing.
@@ -531,10 +543,11 @@ impl Loan {
 }
 
 impl Again for Loan {
-    fn is_free(slf: &Py<Self>) -> bool {
+    fn is_free(py: Python<'_>, slf: &Py<Self>) -> bool {
         let Self { tether, lent, .. } = slf.get();
         let is_unseen = view::references(slf.as_any()) == 1 && !lent.is_seen();
-        is_unseen && view::references(tether.as_any()) == 2 && matches!(*lock(&tether.get().0), Slot::Over)
+        let is_over = view::references(tether.as_any()) == 2 && matches!(*lock(&tether.get().0), Slot::Over);
+        is_unseen && is_over && lent.is_as_lent(py)
     }
 }
 

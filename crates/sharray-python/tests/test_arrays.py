@@ -244,6 +244,8 @@ INDICES: list[Any] = [
     (1, 2, 3),
     (),
     (..., slice(3, 0, -1)),
+    slice(None, None, 2**62),
+    slice(None, None, -(2**63)),
 ]
 
 
