@@ -232,6 +232,15 @@ impl Array {
         self.handle.array(py)
     }
 
+    /// Its only item as a number of Python. Without this Python would take the bytes for digits.
+    fn as_number<'py>(&self, py: Python<'py>, method: &str) -> Result<Bound<'py, PyAny>> {
+        if self.part.ndim() > 0 {
+            let message = format!("an array of {} dimensions is not a number: index it first", self.part.ndim());
+            return Err(PyTypeError::new_err(message).into());
+        }
+        Ok(self.copy(py, None)?.call_method0(method)?)
+    }
+
     /// Where the context managers of this handle are kept to be used again: those of the whole array.
     fn home(&self) -> Weak<Handle> {
         if self.is_whole { Arc::downgrade(&self.handle) } else { Weak::new() }
@@ -545,6 +554,8 @@ impl Array {
     /// ------
     /// Replaced
     ///     If another array has the name by now.
+    /// ReadOnly
+    ///     If the handle may only read, and the map is to be written to.
     ///
     /// Examples
     /// --------
@@ -558,6 +569,9 @@ impl Array {
             return Err(PyValueError::new_err(format!("mode is {mode:?}, expected 'r', 'r+' or 'c'")).into());
         }
         let array = self.handle.array(py)?;
+        if mode == "r+" && self.handle.is_read_only {
+            return Err(Error::ReadOnly { name: self.handle.name.to_string() }.into());
+        }
         let info = self.handle.place.inspect(&self.handle.name)?;
         if info.generation != self.handle.generation {
             let name = &self.handle.name;
@@ -696,6 +710,34 @@ impl Array {
     fn __len__(&self) -> PyResult<usize> {
         let shape = self.part.shape();
         shape.first().copied().ok_or_else(|| PyTypeError::new_err("len() of an array without dimensions"))
+    }
+
+    fn __int__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.as_number(py, "__int__")
+    }
+
+    fn __float__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.as_number(py, "__float__")
+    }
+
+    fn __complex__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.as_number(py, "__complex__")
+    }
+
+    /// That of its item; with dimensions, whether it has rows, as of any sequence.
+    fn __bool__(&self, py: Python<'_>) -> Result<bool> {
+        match self.part.shape().first() {
+            Some(rows) => Ok(*rows > 0),
+            None => Ok(self.copy(py, None)?.is_truthy()?),
+        }
+    }
+
+    /// Whether any of the items equals it. Looks under a lease.
+    fn __contains__(&self, py: Python<'_>, item: &Bound<'_, PyAny>) -> Result<bool> {
+        let read = self.take_read(py, None)?;
+        let found = read.get().lend(py).and_then(|items| Ok(items.contains(item)?));
+        Read::release(&read);
+        found
     }
 
     /// The items as they are, read-only and live; a copy if `copy` says so or the dtype differs.

@@ -1,7 +1,7 @@
 //! Cells: small values with one writer at a time that readers never wait for.
 
 use crate::dtype;
-use crate::error::{Result, closed, exception};
+use crate::error::{Result, closed, exception, over};
 use crate::options::{
     attach_within, attributes_of, attributes_to_python, generation_to_python, is_read_only, place_of,
 };
@@ -336,7 +336,7 @@ impl CellWriter {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = writer.as_mut().map(|writer| writer.store(bytes.as_bytes()));
         drop(writer);
-        Ok(stored.ok_or_else(|| closed(py, &cell.name))??)
+        Ok(stored.ok_or_else(|| over(py, "the writer's role of cell", &cell.name))??)
     }
 
     /// Gives the role back.

@@ -1,6 +1,6 @@
 //! What a subscriber gives out: one published array, pinned while anything shows it.
 
-use crate::error::{Result, closed, exception};
+use crate::error::{Result, exception, over};
 use crate::view::{self, Placed};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::ffi;
@@ -86,7 +86,7 @@ impl Frame {
             Pinned::Base(base) => Some((Arc::clone(&base.get().frame), Some(base.bind(py).clone()))),
             Pinned::Released => None,
         };
-        Ok(pinned.ok_or_else(|| closed(py, &self.stream.name))?)
+        Ok(pinned.ok_or_else(|| over(py, "the lease of a frame of", &self.stream.name))?)
     }
 
     /// The base of the frame's arrays.

@@ -5,7 +5,7 @@
 //! or its array.
 
 use crate::array::Handle;
-use crate::error::{Result, closed, stale_view_warning};
+use crate::error::{Result, over, stale_view_warning};
 use crate::part::Part;
 use crate::view::{self, Form, Placed};
 use numpy::PyUntypedArray;
@@ -90,7 +90,7 @@ impl Read {
     /// The array.
     pub(crate) fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
         if lock(&self.tether.get().guard).is_none() {
-            return Err(closed(py, &self.name).into());
+            return Err(over(py, "the lease of array", &self.name).into());
         }
         Ok(self.array.bind(py).clone())
     }
@@ -272,7 +272,7 @@ impl Write {
     /// The array.
     pub(crate) fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
         if lock(&self.tether.get().guard).is_none() {
-            return Err(closed(py, &self.name).into());
+            return Err(over(py, "the lease of array", &self.name).into());
         }
         Ok(self.lent.array(py))
     }
@@ -328,13 +328,13 @@ impl Write {
     #[getter]
     fn is_poisoned(&self, py: Python<'_>) -> Result<bool> {
         let is_poisoned = lock(&self.tether.get().guard).as_ref().map(OwnedWriteGuard::is_poisoned);
-        Ok(is_poisoned.ok_or_else(|| closed(py, &self.name))?)
+        Ok(is_poisoned.ok_or_else(|| over(py, "the lease of array", &self.name))?)
     }
 
     /// Says that the items are whole again. Readers believe it.
     fn clear_poison(&self, py: Python<'_>) -> Result<()> {
         let cleared = lock(&self.tether.get().guard).as_mut().map(OwnedWriteGuard::clear_poison);
-        Ok(cleared.ok_or_else(|| closed(py, &self.name))?)
+        Ok(cleared.ok_or_else(|| over(py, "the lease of array", &self.name))?)
     }
 
     fn __repr__(&self) -> String {

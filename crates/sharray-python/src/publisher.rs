@@ -1,7 +1,7 @@
 //! The publishing side of a stream.
 
 use crate::dtype;
-use crate::error::{Raised, Result, closed};
+use crate::error::{Raised, Result, closed, over};
 use crate::lease::{Again, Lent, Spare, lock, warn};
 use crate::options::{attributes_of, generation_to_python, letter_of, order_of, place_of, shape_of};
 use crate::turns::{Held, Turns};
@@ -412,6 +412,9 @@ impl Slot {
     }
 }
 
+/// What is over when a loan is.
+const LOAN: &str = "the loan of a frame of";
+
 impl Loan {
     fn new<'py>(
         py: Python<'py>,
@@ -455,7 +458,7 @@ impl Loan {
     /// The array.
     fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
         if lock(&self.terms).publisher.is_none() {
-            return Err(closed(py, &self.name).into());
+            return Err(over(py, LOAN, &self.name).into());
         }
         Ok(self.lent.array(py))
     }
@@ -471,7 +474,7 @@ impl Loan {
     /// Publishes the frame; returns its sequence.
     fn publish(slf: &Bound<'_, Self>) -> Result<u64> {
         let (py, this) = (slf.py(), slf.get());
-        let (publisher, patience, facts) = this.end(py).ok_or_else(|| closed(py, &this.name))?;
+        let (publisher, patience, facts) = this.end(py).ok_or_else(|| over(py, LOAN, &this.name))?;
         let publisher = publisher.get();
         let is_stale = this.lent.has_views();
         let frame = if is_stale {
@@ -482,7 +485,7 @@ impl Loan {
             publisher.publish_loan(py, patience, &Mutex::new(Some(copy)))?
         } else {
             let loan = lock(&this.tether.get().0).take();
-            let mut loan = loan.ok_or_else(|| closed(py, &this.name))?;
+            let mut loan = loan.ok_or_else(|| over(py, LOAN, &this.name))?;
             let told = facts.tell(&mut loan).map_err(Raised::from);
             let loan = Mutex::new(Some(loan));
             let published = told.and_then(|()| publisher.publish_loan(py, patience, &loan));
@@ -515,7 +518,7 @@ impl Loan {
             Slot::Loan(loan) => Some((loan.as_mut_ptr(), loan.shape().to_vec())),
             _ => None,
         };
-        let (held, shape) = held.ok_or_else(|| closed(py, &self.name))?;
+        let (held, shape) = held.ok_or_else(|| over(py, LOAN, &self.name))?;
         copy.set_shape(&shape)?;
         let (base, dtype) = (copy.as_mut_ptr(), publisher.dtype.bind(py));
         let strides = strides_of(copy);
