@@ -1,7 +1,7 @@
 //! One exception for each error: a class of the Python module `sharray._errors`, with what the message says as attributes.
 
-use pyo3::call::PyCallArgs;
 use pyo3::IntoPyObjectExt;
+use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use sharray::Error;

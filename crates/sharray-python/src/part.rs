@@ -171,9 +171,8 @@ impl Picked {
         }
         let is_mask = index.is_instance_of::<pyo3::types::PyBool>() || index.is_instance_of::<PyUntypedArray>();
         let len = axis.len as isize;
-        let out_of_bounds = || {
-            PyIndexError::new_err(format!("index {index} is out of bounds for an axis of length {len}"))
-        };
+        let out_of_bounds =
+            || PyIndexError::new_err(format!("index {index} is out of bounds for an axis of length {len}"));
         let at: isize = match index.call_method0("__index__").and_then(|at| at.extract()) {
             Ok(at) if !is_mask => at,
             Err(error) if error.is_instance_of::<PyOverflowError>(index.py()) => return Err(out_of_bounds()),

@@ -72,9 +72,8 @@ impl Publisher {
     fn check_open(&self, py: Python<'_>) -> Result<()> {
         let held = self.publisher.try_lock();
         // Otherwise another thread uses it.
-        let (is_closed, is_lost) = held.map_or((false, false), |held| {
-            (matches!(*held, Held::Closed), matches!(*held, Held::Lost))
-        });
+        let (is_closed, is_lost) =
+            held.map_or((false, false), |held| (matches!(*held, Held::Closed), matches!(*held, Held::Lost)));
         if is_closed {
             return Err(closed(py, &self.name).into());
         }
