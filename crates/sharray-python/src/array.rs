@@ -21,6 +21,7 @@ use sharray::{AnyArray, ArrayBuilder, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// An array that everyone sees change, or a part of one.
 ///
@@ -78,7 +79,7 @@ impl Array {
         let patience = Patience::of(timeout)?;
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
-        let guard = patience.wait(py, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
+        let guard = self.handle().wait(py, patience, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
         let home = self.home(py);
         if let Some(read) = home.as_ref().and_then(|home| home.get().spare_read(py, &mapped)) {
             read.get().again(py, guard, home);
@@ -91,7 +92,7 @@ impl Array {
         let patience = Patience::of(timeout)?;
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
-        let guard = patience.wait(py, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
+        let guard = self.handle().wait(py, patience, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
         let home = self.home(py);
         if let Some(write) = home.as_ref().and_then(|home| home.get().spare_write(py, &mapped)) {
             write.get().again(py, guard, home);
@@ -109,6 +110,15 @@ impl Array {
         self.mapped(py)
     }
 
+    /// Its only item as a number of Python. Without this Python would take the bytes for digits.
+    fn as_number<'py>(&self, py: Python<'py>, method: &str) -> Result<Bound<'py, PyAny>> {
+        if self.part.ndim() > 0 {
+            let message = format!("an array of {} dimensions is not a number: index it first", self.part.ndim());
+            return Err(PyTypeError::new_err(message).into());
+        }
+        Ok(self.copy(py, None)?.call_method0(method)?)
+    }
+
     /// Where the context managers of this handle are kept to be used again: those of the whole array.
     fn home(&self, py: Python<'_>) -> Option<Py<Handle>> {
         self.is_whole.then(|| self.handle.clone_ref(py))
@@ -122,7 +132,7 @@ impl Array {
             // SAFETY: NumPy has just made it, packed and with as many items as the array has; nobody else knows it.
             #[allow(unsafe_code, reason = "it is filled in place")]
             let bytes = unsafe { view::bytes_of_new(&mut copy, array.size_bytes()) };
-            Patience::of(timeout)?.wait(py, |timeout| match timeout {
+            self.handle().wait(py, Patience::of(timeout)?, |timeout| match timeout {
                 Some(timeout) if timeout.is_zero() => array.try_read_into(bytes),
                 Some(timeout) => array.read_into_timeout(bytes, timeout),
                 None => array.read_into(bytes),
@@ -314,8 +324,8 @@ impl Array {
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
         let since = since.unwrap_or_else(|| array.sequence());
-        Patience::of(timeout)?
-            .wait(py, |timeout| array.wait_changed(since, timeout.unwrap_or(std::time::Duration::MAX)))
+        let changed = |timeout: Option<Duration>| array.wait_changed(since, timeout.unwrap_or(Duration::MAX));
+        self.handle().wait(py, Patience::of(timeout)?, changed)
     }
 
     /// Writes the array to the disk, as far as the system does, and waits until it is there: what `numpy.memmap.flush`
@@ -418,6 +428,8 @@ impl Array {
     /// ------
     /// Replaced
     ///     If another array has the name by now.
+    /// ReadOnly
+    ///     If the handle may only read, and the map is to be written to.
     ///
     /// Examples
     /// --------
@@ -432,6 +444,9 @@ impl Array {
         }
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
+        if mode == "r+" && self.handle().is_read_only {
+            return Err(Error::ReadOnly { name: self.handle().name.to_string() }.into());
+        }
         let info = self.handle().place.inspect(&self.handle().name)?;
         if info.generation != self.handle().generation {
             let name = &self.handle().name;
@@ -570,6 +585,34 @@ impl Array {
     fn __len__(&self) -> PyResult<usize> {
         let shape = self.part.shape();
         shape.first().copied().ok_or_else(|| PyTypeError::new_err("len() of an array without dimensions"))
+    }
+
+    fn __int__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.as_number(py, "__int__")
+    }
+
+    fn __float__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.as_number(py, "__float__")
+    }
+
+    fn __complex__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.as_number(py, "__complex__")
+    }
+
+    /// That of its item; with dimensions, whether it has rows, as of any sequence.
+    fn __bool__(&self, py: Python<'_>) -> Result<bool> {
+        match self.part.shape().first() {
+            Some(rows) => Ok(*rows > 0),
+            None => Ok(self.copy(py, None)?.is_truthy()?),
+        }
+    }
+
+    /// Whether any of the items equals it. Looks under a lease.
+    fn __contains__(&self, py: Python<'_>, item: &Bound<'_, PyAny>) -> Result<bool> {
+        let read = self.take_read(py, None)?;
+        let found = read.get().lend(py).and_then(|items| Ok(items.contains(item)?));
+        Read::release(&read);
+        found
     }
 
     /// The items as they are, read-only and live; a copy if `copy` says so or the dtype differs.

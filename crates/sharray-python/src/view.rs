@@ -131,6 +131,37 @@ pub(crate) unsafe fn set_base(array: &Bound<'_, PyUntypedArray>, base: *mut u8) 
     unsafe { (*array).fields.data = base.cast() };
 }
 
+/// What whoever has an array can change of it, its items aside: its lengths and strides, its dtype, and what it shows.
+#[derive(Debug)]
+pub(crate) struct Form {
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+    dtype: usize,
+    base: usize,
+}
+
+impl Form {
+    pub(crate) fn of(array: &Bound<'_, PyUntypedArray>) -> Self {
+        let (dtype, base) = dtype_and_base(array);
+        Self { shape: array.shape().to_vec(), strides: array.strides().to_vec(), dtype, base }
+    }
+
+    /// Whether the array still has it.
+    pub(crate) fn is_of(&self, array: &Bound<'_, PyUntypedArray>) -> bool {
+        (self.dtype, self.base) == dtype_and_base(array)
+            && self.shape == array.shape()
+            && self.strides == array.strides()
+    }
+}
+
+/// The addresses of an array's dtype and of what it keeps alive, which tell those from others as long as the array lives.
+fn dtype_and_base(array: &Bound<'_, PyUntypedArray>) -> (usize, usize) {
+    let array: *mut PyArrayObject = array.as_ptr().cast();
+    // SAFETY: it is an array and alive, and this thread has the interpreter.
+    let fields = unsafe { &(*array).fields };
+    (fields.descr.addr(), fields.base.addr())
+}
+
 /// How many references there are to an object, the one given here among them.
 pub(crate) fn references(object: &Py<PyAny>) -> usize {
     // SAFETY: the object is alive, and this thread has the interpreter: all types here are used under its lock.
