@@ -6,6 +6,7 @@
 
 use crate::array::Handle;
 use crate::error::{Result, closed, stale_view_warning};
+use crate::memmap::Scan;
 use crate::part::Part;
 use crate::view::{self, Placed};
 use numpy::PyUntypedArray;
@@ -92,6 +93,13 @@ impl Read {
             return Err(closed(py, &self.name).into());
         }
         Ok(self.array.bind(py).clone())
+    }
+
+    /// A scan of what is leased, which is what is lent if that is no part of it.
+    pub(crate) fn scan(&self, py: Python<'_>, rows: usize, uncached: bool) -> Result<Scan> {
+        let guard = lock(&self.tether.get().guard);
+        let scan = guard.as_ref().ok_or_else(|| closed(py, &self.name))?.scan(rows);
+        Ok(Scan::new(scan, uncached))
     }
 
     /// Gives the lease back. A copy keeps nobody out, and views may show it for as long as they like.
