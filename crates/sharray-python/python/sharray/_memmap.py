@@ -477,6 +477,8 @@ def _mappable(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _told(filename: Any) -> str | Path | None:
     """The file's name, as `numpy.memmap` tells it."""
+    if isinstance(filename, Path):
+        return filename.resolve()
     if isinstance(filename, os.PathLike):
         return Path(os.fsdecode(cast("os.PathLike[str]", filename))).resolve()
     if hasattr(filename, "read"):
