@@ -149,7 +149,8 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
         }
         Error::Io { path, source, .. } => {
             raised.setattr("errno", source.raw_os_error())?;
-            raised.setattr("filename", path)
+            raised.setattr("strerror", source.to_string())?;
+            raised.setattr("filename", path.as_os_str())
         }
         Error::NotAnArray { path, .. } | Error::UnsupportedFilesystem { path, .. } | Error::Untrusted { path, .. } => {
             raised.setattr("path", path)

@@ -262,6 +262,10 @@ class IoError(Error, OSError):
 
     filename: str
 
+    def __str__(self) -> str:
+        # An OSError that knows its file says no more than that and the number.
+        return str(self.args[0])
+
 
 class MissingFile(IoError, FileNotFoundError):
     """There is no such file."""
