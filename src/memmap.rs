@@ -109,7 +109,8 @@ impl<T: Element, D: Dimension, M: Access> Memmap<T, D, M> {
     /// The kernel is told to read ahead, and what is behind is dropped from this process's memory: a scan runs at the disk's
     /// speed with a chunk and some 4 MiB in memory. A chunk that is kept stays valid, and is read again when it is touched. In
     /// [`CopyOnWrite`](mode::CopyOnWrite) nothing is dropped: what was written is nowhere else. In Fortran order, see
-    /// [`Chunks::axis`]. Takes the place of [`advise`](AnyMemmap::advise): at the end it is [`Advice::Normal`].
+    /// [`Chunks::axis`]. Takes the place of [`advise`](AnyMemmap::advise): when the chunks are
+    /// dropped it is [`Advice::Normal`].
     ///
     /// # Panics
     /// If `rows` is zero, or the array has no dimensions.

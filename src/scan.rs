@@ -92,8 +92,9 @@ impl Scan {
         new.along(0)
     }
 
-    /// The same over another axis. Nothing was handed out yet.
+    /// The same over another axis.
     fn along(mut self, axis: usize) -> Self {
+        assert!(self.next == 0, "the axis is chosen before the first chunk is taken");
         let ndim = self.extent.shape.len();
         assert!(axis < ndim, "axis {axis} of an array of {ndim} dimensions");
         let rows = self.extent.rows_of(axis);
@@ -157,11 +158,17 @@ impl Scan {
             if self.uncache {
                 pages.uncache(at(self.dropped..behind));
             }
-            if is_over {
-                pages.read_in_order(false);
-            }
         }
         self.dropped = behind;
+    }
+}
+
+impl Drop for Scan {
+    /// Whoever uses the map next may read it in any order.
+    fn drop(&mut self) {
+        if let (true, Some(pages)) = (self.is_told, self.pages()) {
+            pages.read_in_order(false);
+        }
     }
 }
 
@@ -213,7 +220,7 @@ macro_rules! chunk_options {
             /// first in C order, the last in Fortran order.
             ///
             /// # Panics
-            /// If there is no such axis.
+            /// If there is no such axis, or a chunk was taken already.
             #[must_use]
             pub fn axis(mut self, axis: Axis) -> Self {
                 self.scan = self.scan.along(axis.index());

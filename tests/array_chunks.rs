@@ -65,19 +65,48 @@ fn run_time_dtypes_are_scanned_too() -> Outcome {
     Ok(())
 }
 
-/// The KiB of a file that this process has in memory.
-fn resident_kib(path: &Path) -> Result<usize, Box<dyn std::error::Error>> {
+/// What the kernel tells of this process's mappings of a file: the values of one line of each.
+fn told(path: &Path, what: &str) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     // Its number tells a mapping: a file that was built without a name is never told by one.
     let inode = fs::metadata(path)?.ino().to_string();
-    let (mut is_it, mut sum) = (false, 0);
+    let (mut is_it, mut values) = (false, Vec::new());
     for line in fs::read_to_string("/proc/self/smaps")?.lines() {
         match line.split_whitespace().collect::<Vec<_>>()[..] {
-            ["Rss:", kib, _] if is_it => sum += kib.parse::<usize>()?,
-            [range, _, _, _, number, ..] if range.contains('-') => is_it = number == inode,
+            [key, ..] if key.ends_with(':') => {
+                values.extend(line.strip_prefix(what).filter(|_| is_it).map(str::to_owned))
+            }
+            [_, _, _, _, number, ..] => is_it = number == inode,
             _ => {}
         }
     }
-    Ok(sum)
+    Ok(values)
+}
+
+/// The KiB of a file that this process has in memory.
+fn resident_kib(path: &Path) -> Result<usize, Box<dyn std::error::Error>> {
+    let each = told(path, "Rss:")?;
+    Ok(each.iter().map(|kib| kib.trim().trim_end_matches(" kB").parse::<usize>()).sum::<Result<_, _>>()?)
+}
+
+/// That a map is read in order is told to the kernel for as long as it is scanned: a loop that is left early leaves nothing
+/// behind.
+#[test]
+fn the_kernel_is_told_of_the_end() -> Outcome {
+    let place = Place::within(std::env::temp_dir())?;
+    let field = field(&place, [64, 1 << 10], Order::C)?;
+    let path = place.file("field");
+    let is_in_order =
+        || Ok::<_, Box<dyn std::error::Error>>(told(&path, "VmFlags:")?.iter().any(|it| it.contains(" sr")));
+    let is_on_disk = !is_in_memory(&path)?;
+    let guard = field.read()?;
+    let mut chunks = guard.chunks(8);
+    assert!(chunks.next().is_some());
+    assert_eq!(is_in_order()?, is_on_disk);
+    drop(chunks);
+    assert!(!is_in_order()?);
+    assert_eq!(guard.chunks(8).count(), 8);
+    assert!(!is_in_order()?);
+    Ok(())
 }
 
 /// On a disk a scan has a chunk and some 4 MiB in memory. What it drops is not lost, nor what was just written and is not on the
