@@ -4,8 +4,10 @@ use crate::attachment::Attachment;
 use crate::error::{Error, Result};
 use crate::held::{self, Answer, Note};
 use crate::protocol::lock::{self, Place, Span};
+use crate::scan::{Extent, Mapped, Scan};
 use crate::segment::{Part, Segment};
 use crate::sys::copy::AlignedBytes;
+use crate::sys::pages::Pages;
 use std::marker::PhantomData;
 use std::sync::{Arc, MutexGuard};
 use std::thread::panicking;
@@ -167,6 +169,29 @@ impl<L: Lender> Reading<L> {
             Self::Hold(hold) => hold.base(part),
             Self::Copy(_, bytes, offset) => bytes.bytes().as_ptr().wrapping_add(*offset),
         }
+    }
+
+    /// A scan of the rows of the part that was leased. Only a lease on a file that is on a disk has anything to fetch and to drop.
+    pub(crate) fn scan(&self, part: &Part, rows: usize) -> Scan {
+        let segment = self.attachment().segment();
+        let form = segment.form();
+        let extent = Extent {
+            shape: form.shape.clone(),
+            itemsize: form.dtype.itemsize(),
+            order: form.order,
+            rows: part.rows.clone(),
+        };
+        let mapped = match self {
+            Self::Hold(_) if segment.is_on_disk() => Attachment::find(self.attachment().number()),
+            Self::Hold(_) | Self::Copy(..) => None,
+        };
+        Scan::new(mapped.map(|mapped| mapped as Arc<dyn Mapped>), extent, rows)
+    }
+}
+
+impl Mapped for Attachment {
+    fn pages(&self) -> Pages<'_> {
+        self.segment().pages()
     }
 }
 

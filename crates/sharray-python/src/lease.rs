@@ -7,6 +7,7 @@
 use crate::error::{Result, over, stale_view_warning};
 use crate::gil::GilCell;
 use crate::handle::{Handle, Mapped};
+use crate::memmap::Scan;
 use crate::part::Part;
 use crate::view::{self, Form, Placed};
 use numpy::PyUntypedArray;
@@ -92,6 +93,15 @@ impl Read {
             return Err(over(py, "the lease of array", &self.name).into());
         }
         Ok(self.array.bind(py).clone())
+    }
+
+    /// A scan of what is leased, which is what is lent if that is no part of it.
+    pub(crate) fn scan(&self, py: Python<'_>, rows: usize, uncached: bool) -> Result<Scan> {
+        let cell = &self.tether.get().guard;
+        let guard = cell.take(py).ok_or_else(|| over(py, "the lease of array", &self.name))?;
+        let scan = guard.scan(rows);
+        cell.set(py, Some(guard));
+        Ok(Scan::new(scan, uncached))
     }
 
     /// Gives the lease back. A copy keeps nobody out, and views may show it for as long as they like.

@@ -1,17 +1,20 @@
 //! The project's commands: `cargo xtask` lists them. Each is a few plain lines that a person could type.
 
 mod command;
+mod fuzz;
 mod python;
 
 use command::{Outcome, cargo};
 
 const USAGE: &str = "\
 cargo xtask test              everything that must pass: check, all tests, models, a minute of torture, a glance
-                              at the benches
+                              at the benches and the fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
+cargo xtask fuzz [TARGET..] [--seconds N]
+                              hostile bytes for whatever reads bytes that others wrote
 cargo xtask wheel             the Python package, into dist/
 cargo xtask python            the Python package, built, installed in environments of its own and tested
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
@@ -26,6 +29,7 @@ fn main() -> std::process::ExitCode {
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
         ["torture", options @ ..] => torture(options),
+        ["fuzz", arguments @ ..] => fuzz::run(arguments),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
         ["model"] => model(),
@@ -64,7 +68,11 @@ fn test() -> Outcome {
     model()?;
     mutants()?;
     torture(&["--seconds", "60"])?;
-    bench(&[], &["--quick"])
+    bench(&[], &["--quick"])?;
+    if let Some(reason) = fuzz::glance()? {
+        eprintln!("1 not run: {reason}");
+    }
+    Ok(())
 }
 
 fn check() -> Outcome {

@@ -86,7 +86,10 @@ fn test_with_oldest_numpy(wheel: &Path, example: &Path) -> Outcome {
     install(&python, wheel)?;
     // These use DLPack, through which NumPy hands no read-only array over before 2.1.
     let ignored = ["test_lifetimes.py", "test_numpy_protocols.py"].map(|it| format!("--ignore={PACKAGE}/tests/{it}"));
-    pytest(&python, example, &ignored.each_ref().map(String::as_str))
+    pytest(&python, example, &ignored.each_ref().map(String::as_str))?;
+    let tests = ["memmap_numpy", "memmap_slices"].map(|name| ["--test", name]).concat();
+    let arguments = [&["test", "--workspace", "--all-features"], &tests[..], &["--", "--include-ignored"]].concat();
+    cargo(&arguments).env("PYTHON", &python).run()
 }
 
 /// The Rust half of the example that is played in two languages.
