@@ -7,7 +7,7 @@ use crate::options::{
 };
 use crate::view;
 use crate::wait::Patience;
-use numpy::{PyArrayDescr, PyUntypedArray};
+use numpy::PyArrayDescr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
@@ -73,7 +73,7 @@ impl Cell {
         &self,
         py: Python<'_>,
         timeout: Option<f64>,
-        attempt: impl Fn(Option<Duration>) -> sharray::Result<R> + Sync,
+        attempt: impl FnMut(Option<Duration>) -> sharray::Result<R> + Send,
     ) -> Result<R> {
         let check = || if self.is_closed() { Err(closed(py, &self.name).into()) } else { Ok(()) };
         Patience::of(timeout)?.wait_while(py, check, attempt)
@@ -125,9 +125,7 @@ impl Cell {
     /// np.float64(1.5)
     fn load<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         let cell = self.cell(py)?;
-        let empty =
-            py.import("numpy")?.getattr("empty")?.call1((PyTuple::new(py, &self.shape)?, self.dtype.bind(py)))?;
-        let mut value = empty.cast_into::<PyUntypedArray>().map_err(PyErr::from)?;
+        let mut value = view::empty(self.dtype.bind(py), &self.shape, sharray::Order::C)?;
         // SAFETY: NumPy has just made it, packed and with as many items as the cell has; nobody else knows it.
         #[allow(unsafe_code, reason = "it is filled in place")]
         let bytes = unsafe { view::bytes_of_new(&mut value, cell.size_bytes()) };

@@ -62,6 +62,22 @@ pub(crate) unsafe fn array<'py>(
     Ok(made.cast_into::<PyUntypedArray>()?)
 }
 
+/// A new array with whatever is in its memory, as `numpy.empty` makes it.
+pub(crate) fn empty<'py>(
+    dtype: &Bound<'py, PyArrayDescr>,
+    shape: &[usize],
+    order: sharray::Order,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let (py, ndim, dims) = (dtype.py(), shape.len() as c_int, shape.as_ptr().cast_mut().cast());
+    let is_fortran = c_int::from(order == sharray::Order::Fortran);
+    // SAFETY: the dtype is a new reference, which this takes; NumPy copies the shape, whose lengths have the size of
+    // `npy_intp`.
+    let made = unsafe { PY_ARRAY_API.PyArray_Empty(py, ndim, dims, dtype.clone().into_ptr().cast(), is_fortran) };
+    // SAFETY: it is a new reference, or null with an exception set.
+    let made = unsafe { Bound::from_owned_ptr_or_err(py, made) }?;
+    Ok(made.cast_into::<PyUntypedArray>()?)
+}
+
 /// A view of all of `root`, as `root[...]` makes it: views that are made from it have `root` for their base, too.
 pub(crate) fn view_of<'py>(root: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = root.py();
