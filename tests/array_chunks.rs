@@ -73,7 +73,7 @@ fn told(path: &Path, what: &str) -> Result<Vec<String>, Box<dyn std::error::Erro
     for line in fs::read_to_string("/proc/self/smaps")?.lines() {
         match line.split_whitespace().collect::<Vec<_>>()[..] {
             [key, ..] if key.ends_with(':') => {
-                values.extend(line.strip_prefix(what).filter(|_| is_it).map(str::to_owned))
+                values.extend(line.strip_prefix(what).filter(|_| is_it).map(str::to_owned));
             }
             [_, _, _, _, number, ..] => is_it = number == inode,
             _ => {}
