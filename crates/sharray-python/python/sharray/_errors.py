@@ -263,8 +263,8 @@ class IoError(Error, OSError):
     filename: str
 
     def __str__(self) -> str:
-        # An OSError that knows its file says no more than that and the number.
-        return str(self.args[0])
+        # It names the file already, which OSError would add.
+        return super().__str__() if self.strerror is None else self.strerror
 
 
 class MissingFile(IoError, FileNotFoundError):
