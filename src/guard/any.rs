@@ -124,7 +124,7 @@ macro_rules! read_guard {
             /// # Panics
             /// If `rows` is zero, or the array has no dimensions.
             pub fn scan(&self, rows: usize) -> Scan {
-                self.lease.scan(&self.part, rows)
+                self.lease.scan(self.rows(), rows)
             }
 
             /// Whether it lends a private copy, because the file may only be read.

@@ -86,7 +86,7 @@ impl<T: Element, D: Dimension> Items<T, D> {
 pub struct ReadGuard<'a, T, D = IxDyn> {
     /// Never lent but by reference: it must not outlive the lease.
     view: ArrayView<'a, T, D>,
-    part: Part,
+    rows: Range<usize>,
     reading: Reading<Here<'a>>,
 }
 
@@ -96,12 +96,12 @@ impl<'a, T: Element, D: Dimension> ReadGuard<'a, T, D> {
     pub(crate) fn new(reading: Reading<Here<'a>>, part: Part, items: &Items<T, D>) -> Self {
         // SAFETY: the lease goes where the view goes, and ends with it.
         let view = unsafe { items.view(&part, reading.base(&part)) };
-        Self { view, part, reading }
+        Self { view, rows: part.rows, reading }
     }
 
     /// The rows of the array that are lent.
     pub fn rows(&self) -> Range<usize> {
-        self.part.rows.clone()
+        self.rows.clone()
     }
 
     /// What is lent in chunks of `rows` along its first axis, the last one with what is left: for arrays on a disk that are larger
@@ -128,7 +128,7 @@ impl<'a, T: Element, D: Dimension> ReadGuard<'a, T, D> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn chunks(&self, rows: usize) -> Chunks<'_, T, D> {
-        Chunks::new(self.view(), self.reading.scan(&self.part, rows))
+        Chunks::new(self.view(), self.reading.scan(self.rows(), rows))
     }
 
     /// The same chunks for the threads of rayon's pool, handed out in order, so that the disk is read in order.

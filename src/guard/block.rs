@@ -9,6 +9,7 @@ use crate::segment::{Part, Segment};
 use crate::sys::copy::AlignedBytes;
 use crate::sys::pages::Pages;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
 use std::thread::panicking;
 
@@ -171,16 +172,12 @@ impl<L: Lender> Reading<L> {
         }
     }
 
-    /// A scan of the rows of the part that was leased. Only a lease on a file that is on a disk has anything to fetch and to drop.
-    pub(crate) fn scan(&self, part: &Part, rows: usize) -> Scan {
+    /// A scan of the rows that were leased, so many at a time. Only a lease on a file that is on a disk has anything to fetch and to drop.
+    pub(crate) fn scan(&self, leased: Range<usize>, rows: usize) -> Scan {
         let segment = self.attachment().segment();
         let form = segment.form();
-        let extent = Extent {
-            shape: form.shape.clone(),
-            itemsize: form.dtype.itemsize(),
-            order: form.order,
-            rows: part.rows.clone(),
-        };
+        let (shape, itemsize, order) = (form.shape.clone(), form.dtype.itemsize(), form.order);
+        let extent = Extent { shape, itemsize, order, rows: leased };
         let mapped = match self {
             Self::Hold(_) if segment.is_on_disk() => Attachment::find(self.attachment().number()),
             Self::Hold(_) | Self::Copy(..) => None,

@@ -89,7 +89,12 @@ fn bench(names: &[&str], options: &[&str]) -> Outcome {
     arguments.extend(names.iter().flat_map(|name| ["--bench", name]));
     arguments.push("--");
     arguments.extend(options);
-    cargo(&arguments).run()
+    // What is measured beside NumPy needs it, and the wheel: where the tests have made them, they are used.
+    let bench = cargo(&arguments);
+    match python::tested() {
+        Some(python) => bench.env("PYTHON", python).run(),
+        None => bench.run(),
+    }
 }
 
 fn torture(options: &[&str]) -> Outcome {

@@ -20,6 +20,12 @@ pub(crate) fn with_numpy() -> Outcome<PathBuf> {
     environment("venv", &base)
 }
 
+/// The same interpreter, if it is there.
+pub(crate) fn tested() -> Option<PathBuf> {
+    let python = target().join("venv/bin/python");
+    python.is_file().then_some(python)
+}
+
 fn environment(name: &str, base: &OsStr) -> Outcome<PathBuf> {
     let wanted = fs::read_to_string(root().join(REQUIREMENTS))
         .map_err(|error| format!("cannot read {REQUIREMENTS}: {error}"))?;
