@@ -34,7 +34,7 @@ pub(crate) fn durable<W: World>(world: &W) -> Descriptor {
     durable
 }
 
-/// Makes a frame durable. The caller has pinned it, or is alone with the array, and nobody else commits meanwhile.
+/// Makes a frame durable, or finds that it is, or a newer one. The caller has pinned it, or is alone with the array, and nobody else commits meanwhile.
 ///
 /// # Ordering
 /// The release stores of `pending` and `durable`, and the release of the pin after them, meet the acquire loads of a
@@ -42,7 +42,8 @@ pub(crate) fn durable<W: World>(world: &W) -> Descriptor {
 /// these name the frame.
 pub(crate) fn commit<W: World, D: Disk>(world: &W, frame: Descriptor, disk: &D) -> Result<(), D::Error> {
     finish(world, disk)?;
-    if durable(world) == frame {
+    // Somebody else may have committed a newer one since this one was pinned.
+    if durable(world).seq >= frame.seq {
         return Ok(());
     }
     disk.sync_payload(frame)?;
