@@ -78,6 +78,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Truncated { .. } => "Truncated",
         Error::Corrupt { .. } => "Corrupt",
         Error::NeedsRecovery { .. } => "NeedsRecovery",
+        Error::DurabilityLost { .. } => "DurabilityLost",
         Error::UnsupportedFilesystem { .. } => "UnsupportedFilesystem",
         Error::Untrusted { .. } => "Untrusted",
         Error::NoSpace { .. } => "NoSpace",
@@ -157,6 +158,7 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
         Error::InvalidName { name, .. }
         | Error::Corrupt { name, .. }
         | Error::NeedsRecovery { name }
+        | Error::DurabilityLost { name }
         | Error::NoSpace { name, .. }
         | Error::InvalidArgument { name, .. }
         | Error::TimedOut { name }
