@@ -12,6 +12,8 @@ cargo xtask check             formatting, lints and documentation; warnings are 
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
+cargo xtask power [--images N] [--seed S]
+                              files that a loss of power could have left, opened one after the other
 cargo xtask wheel             the Python package, into dist/
 cargo xtask python            the Python package, built, installed in environments of its own and tested
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
@@ -26,6 +28,9 @@ fn main() -> std::process::ExitCode {
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
         ["torture", options @ ..] => torture(options),
+        ["power"] => power("1000000", "1"),
+        ["power", "--images", images] => power(images, "1"),
+        ["power", "--images", images, "--seed", seed] => power(images, seed),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
         ["model"] => model(),
@@ -88,6 +93,13 @@ fn torture(options: &[&str]) -> Outcome {
     let mut arguments = vec!["run", "--release", "--package", "sharray-torture", "--"];
     arguments.extend(options);
     cargo(&arguments).run()
+}
+
+fn power(images: &str, seed: &str) -> Outcome {
+    cargo(&["test", "--release", "--all-features", "--test", "power", "--", "--nocapture"])
+        .env("SHARRAY_IMAGES", images)
+        .env("SHARRAY_SEED", seed)
+        .run()
 }
 
 fn model() -> Outcome {
