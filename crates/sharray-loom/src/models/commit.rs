@@ -11,7 +11,8 @@ use crate::protocol::word::Word;
 use crate::protocol::{Descriptor, World, consumer};
 use crate::world::{Geometry, LoomWorld, TIGHT};
 use loom::thread;
-use std::sync::atomic::Ordering::Acquire;
+use std::cell::RefCell;
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 /// One slot more than the ring has, so each loan has two to choose from.
 const SPARE: Geometry = Geometry { slots: 3, ..TIGHT };
@@ -69,24 +70,62 @@ fn what_is_committed_stays() {
     });
 }
 
-/// The same where a process died with its frame pending, and was recovered: whoever commits next finishes that first.
+/// A process that commits dies with its frame pending, and is recovered. Whoever finishes the commit pins nothing, and the
+/// producer may have looked for the first time before all of that.
 #[test]
 fn what_was_pending_stays() {
-    explore_with(Some(3), &["finished"], |outcomes| {
+    explore_with(Some(4), &["gone", "finished"], |outcomes| {
         let (writer, mut producer, flusher) = stream(SPARE, 2);
         let world = writer.world.clone();
-        let pending = consumer::newest(&world).expect("two were published");
-        world.pending().store(pending.to_bits(), std::sync::atomic::Ordering::Release);
         let flusher = thread::spawn(move || {
-            // As one who is alone but for the producer would: nothing is pinned.
-            let Ok(()) = commit::commit(&flusher.world, pending, &Looking(&flusher.world));
+            let Process { world, me } = flusher;
+            let pending = consumer::pin_at(&world, me, 0, 1).expect("the ring is sound")?;
+            world.pending().store(pending.to_bits(), Release);
+            consumer::unpin(&world, me, 0).expect("the record is sound");
+            let Ok(()) = commit::commit(&world, pending, &Looking(&world));
+            Some(pending)
         });
-        publish_on(&writer, &mut producer, 3);
-        flusher.join().expect("no panic");
-        assert_eq!((commit::durable(&world), world.pending().load(Acquire)), (pending, 0));
-        world.look(pending);
+        publish_on(&writer, &mut producer, 1);
+        let Some(committed) = flusher.join().expect("no panic") else { return outcomes.saw("gone") };
+        assert_eq!((commit::durable(&world), world.pending().load(Acquire)), (committed, 0));
+        world.look(committed);
         publish_on(&writer, &mut producer, 2);
-        world.look(pending);
+        world.look(committed);
         outcomes.saw("finished");
+    });
+}
+
+/// A disk that remembers in which order it was told of frames.
+#[derive(Default)]
+struct Remembering(RefCell<Vec<u64>>);
+
+impl Disk for Remembering {
+    type Error = std::convert::Infallible;
+
+    fn sync_payload(&self, _: Descriptor) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn record(&self, frame: Descriptor, _: Descriptor) -> Result<(), Self::Error> {
+        self.0.borrow_mut().push(frame.seq);
+        Ok(())
+    }
+}
+
+/// What a dead process began is finished before anything else is, and what is older than that is left.
+#[test]
+fn what_was_begun_is_finished_first() {
+    explore_with(None, &["1 then 2"], |outcomes| {
+        let (writer, _, _) = stream(SPARE, 2);
+        let world = &writer.world;
+        let frames = [1, 2].map(|seq| Descriptor::from_bits(world.desc(seq).load(Acquire)));
+        world.pending().store(frames[0].to_bits(), Release);
+        let disk = Remembering::default();
+        for frame in [frames[1], frames[1], frames[0]] {
+            let Ok(()) = commit::commit(world, frame, &disk);
+        }
+        assert_eq!(disk.0.take(), [1, 2]);
+        assert_eq!((commit::durable(world), world.pending().load(Acquire)), (frames[1], 0));
+        outcomes.saw("1 then 2");
     });
 }

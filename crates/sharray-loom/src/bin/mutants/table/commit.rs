@@ -83,10 +83,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
         expect: Caught(BOTH),
     },
     Mutant {
+        name: "commit-older-after-newer",
+        file: "commit.rs",
+        edits: &[("if durable(world).seq >= frame.seq {", "if durable(world) == frame {")],
+        why: "the disk has an older frame than the one that was confirmed",
+        expect: Caught(&["commit::what_was_begun_is_finished_first"]),
+    },
+    Mutant {
         name: "commit-left-unfinished",
         file: "commit.rs",
         edits: &[("    finish(world, disk)?;\n", "")],
         why: "what a dead process began stays pending for ever",
-        expect: Caught(&["commit::what_was_pending_stays"]),
+        expect: Caught(&["commit::what_was_begun_is_finished_first"]),
     },
 ];
