@@ -14,6 +14,7 @@ cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
 cargo xtask power [--images N] [--seed S]
                               files that a loss of power could have left, opened one after the other
+cargo xtask cuts [N]          the power is cut under file systems in loop devices; for the superuser
 cargo xtask wheel             the Python package, into dist/
 cargo xtask python            the Python package, built, installed in environments of its own and tested
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
@@ -31,6 +32,8 @@ fn main() -> std::process::ExitCode {
         ["power"] => power("1000000", "1"),
         ["power", "--images", images] => power(images, "1"),
         ["power", "--images", images, "--seed", seed] => power(images, seed),
+        ["cuts"] => cuts("500"),
+        ["cuts", times] => cuts(times),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
         ["model"] => model(),
@@ -100,6 +103,11 @@ fn power(images: &str, seed: &str) -> Outcome {
         .env("SHARRAY_IMAGES", images)
         .env("SHARRAY_SEED", seed)
         .run()
+}
+
+fn cuts(times: &str) -> Outcome {
+    let test = ["test", "--release", "--all-features", "--test", "power_cut", "--", "--nocapture"];
+    cargo(&test).env("SHARRAY_CUTS", times).run()
 }
 
 fn model() -> Outcome {
