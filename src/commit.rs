@@ -61,39 +61,46 @@ pub(crate) fn join_members(segment: &Segment) -> Result<()> {
 
 /// Is a member no more. At once: a process that is being started has the descriptor for another moment.
 ///
-/// The last one who could write a file on a disk makes durable what is there. Whoever attaches meanwhile waits.
+/// The last one who could write a file on a disk makes durable what is there. Whoever attaches meanwhile waits, so most of
+/// a large array is written before.
 pub(crate) fn leave_members(segment: &Segment) -> Result<()> {
-    let name = segment.name();
-    let unlock =
-        || byte_lock::unlock(segment.lock_file(), LOCK_MEMBERS).map_err(|error| Error::io("unlock", name, error));
-    unlock()?;
-    if !segment.is_writable() || file::is_in_memory(segment.lock_file()) {
-        return Ok(());
+    let file = segment.lock_file();
+    let lock_error = |error| Error::io("lock", segment.name(), error);
+    let unlock = || byte_lock::unlock(file, LOCK_MEMBERS).map_err(lock_error);
+    if !segment.is_writable() || file::is_in_memory(file) {
+        return unlock();
     }
+    let is_stream = segment.form().kind == Kind::Stream;
+    let written = if is_stream || byte_lock::is_held(file, LOCK_MEMBERS).map_err(lock_error)? {
+        Ok(())
+    } else {
+        flush_written(segment)
+    };
     // Let go first: of two that leave at once, the later one is alone.
-    let is_last = byte_lock::try_lock(segment.lock_file(), LOCK_MEMBERS, Mode::Exclusive);
-    if !is_last.map_err(|error| Error::io("lock", name, error))? {
+    written.and(unlock())?;
+    if !byte_lock::try_lock(file, LOCK_MEMBERS, Mode::Exclusive).map_err(lock_error)? {
         return Ok(());
     }
-    let kept = if segment.is_retired() { Ok(()) } else { keep(segment) };
+    let kept = if is_stream { commit_newest(segment) } else { flush_written(segment) };
     kept.and(unlock())
 }
 
-/// Makes durable what the file holds. The caller is alone with it.
-fn keep(segment: &Segment) -> Result<()> {
-    match segment.form().kind {
-        Kind::Stream => consumer::newest(segment).map_or(Ok(()), |frame| commit(segment, frame)),
-        Kind::InPlace | Kind::Cell => {
-            // Who only looked on shall not wait for a disk that has everything already.
-            let mark = lock::sequence(segment).wrapping_add(1);
-            if Word::load(segment.durable(), Relaxed) != mark {
-                segment.flush()?;
-                Word::store(segment.durable(), mark, Relaxed);
-            }
-            Ok(())
-        }
-        Kind::Growable | Kind::Team => Ok(()),
+/// Makes the newest frame durable. The caller is alone with the file.
+fn commit_newest(segment: &Segment) -> Result<()> {
+    match consumer::newest(segment) {
+        Some(frame) if !segment.is_retired() => commit(segment, frame),
+        _ => Ok(()),
     }
+}
+
+/// Brings an array in place to the disk. Who only looked on shall not wait for a disk that has everything already.
+fn flush_written(segment: &Segment) -> Result<()> {
+    let mark = lock::sequence(segment).wrapping_add(1);
+    if Word::load(segment.durable(), Relaxed) != mark && !segment.is_retired() {
+        segment.flush()?;
+        Word::store(segment.durable(), mark, Relaxed);
+    }
+    Ok(())
 }
 
 /// Makes a frame durable, which the caller has pinned, or is alone with. Waits for the disk.
@@ -139,5 +146,6 @@ fn reset(segment: &Segment) -> Result<()> {
     }
     // Whoever filled a stream has ended, and nobody is told of a death that was not seen.
     Word::store(segment.prod(), Tag::CLOSED.to_bits(), Relaxed);
-    segment.stamp()
+    segment.stamp();
+    Ok(())
 }

@@ -276,13 +276,13 @@ fn try_point(path: &Path, point: &Point, by_chance: usize, chance: &mut Chance) 
 }
 
 /// A fresh file, or what a loss of power left, is opened and worked with, and the power is lost again.
-fn generation(left: Option<(Vec<u8>, u64)>, frame_len: usize, seed: u64) -> Outcome<(u64, (Vec<u8>, u64))> {
+fn generation(left: Option<&(Vec<u8>, u64)>, frame_len: usize, seed: u64) -> Outcome<(u64, (Vec<u8>, u64))> {
     let mut chance = Chance(seed.wrapping_mul(1 << 32));
     let folder = stream::fresh_folder()?;
     let place = Directory::open(folder.path())?;
     let path = folder.path().join(NAME);
-    let confirmed = left.as_ref().map_or(0, |(_, confirmed)| *confirmed);
-    match &left {
+    let confirmed = left.map_or(0, |(_, confirmed)| *confirmed);
+    match left {
         Some((image, _)) => fs::write(&path, image)?,
         None => drop(writers(&place).create(NAME, [frame_len])?),
     }
@@ -317,7 +317,7 @@ fn lose_power(frame_len: usize) -> Outcome {
     while images < wanted {
         let mut left = None;
         for _ in 0..GENERATIONS {
-            let (tried, next) = generation(left, frame_len, seed)?;
+            let (tried, next) = generation(left.as_ref(), frame_len, seed)?;
             images += tried;
             seed += 1;
             left = Some(next);

@@ -143,7 +143,9 @@ impl Said {
 fn work(task: &Task) -> Outcome {
     let Err(error) = work_on(task) else { return Ok(()) };
     let is_down = match error.downcast_ref::<sharray::Error>() {
-        Some(sharray::Error::Io { source, .. }) => source.raw_os_error() == Some(libc::EIO),
+        Some(sharray::Error::Io { source, .. }) => {
+            [Some(libc::EIO), Some(libc::EROFS)].contains(&source.raw_os_error())
+        }
         Some(sharray::Error::DurabilityLost { .. }) => true,
         _ => false,
     };
@@ -152,7 +154,8 @@ fn work(task: &Task) -> Outcome {
 
 fn work_on(task: &Task) -> Outcome {
     let (place, seed) = (Directory::open(task.arg(0)?)?, task.number(1)?);
-    let field = SharedArray::<u64, Ix1>::builder().directory(&place).open(FIELD, [ITEMS])?;
+    let open_field = || SharedArray::<u64, Ix1>::builder().directory(&place).open(FIELD, [ITEMS]);
+    let mut field = open_field()?;
     let mut round = task.number(2)?;
     let mut writer = Some(stream::writer(&place).open(STREAM, [stream::WORDS])?);
     for step in 0.. {
@@ -176,7 +179,13 @@ fn work_on(task: &Task) -> Outcome {
                 items.clear_poison();
                 items.fill(round);
                 drop(items);
-                field.flush()?;
+                if round % 2 == 0 {
+                    field.flush()?;
+                } else {
+                    // The last one to leave does the same.
+                    drop(field);
+                    field = open_field()?;
+                }
                 task.say(&format!("flushed {round}"))?;
             }
             10 => leave(task, &place, writer.take())?,

@@ -1,6 +1,6 @@
 //! What stands on the disk: superblocks, and the one place that waits for it.
 
-use super::{Segment, stamp_of};
+use super::Segment;
 use crate::error::{Error, Result};
 use crate::layout::{Control, SUPERBLOCKS_OFF, Superblock};
 use crate::protocol::word::Word;
@@ -88,8 +88,7 @@ impl Segment {
 
     /// Tells a loss in this boot and in this file from one that was before a reboot, or befell the original of a copy.
     fn loss_mark(&self) -> u32 {
-        let stamp = self.lock_file().metadata().map_or_else(|_| [0; 4], |meta| stamp_of(&meta));
-        crc32c::crc32c(bytemuck::bytes_of(&stamp)) | 1
+        crc32c::crc32c(bytemuck::bytes_of(&self.valid_stamps())) | 1
     }
 
     /// Not zero and the mark of this boot and file: a sync has failed.

@@ -209,6 +209,91 @@ def test_arrays_of_blocks_are_read_only_afterwards(folder: Path, stream: sharray
     assert read[0, 0] == written[0, 0] == np.asarray(field)[0, 0] == 4
 
 
+def reshape_in_place(array: Any) -> None:
+    array.shape = (-1,)
+
+
+def recast_in_place(array: Any) -> None:
+    array.dtype = "f8"
+
+
+def restride_in_place(array: Any) -> None:
+    array.strides = (0, 0)
+
+
+def restore_in_place(array: Any) -> None:
+    array.__setstate__(np.zeros(100_000).__reduce__()[2])
+
+
+@pytest.mark.parametrize("change", [reshape_in_place, recast_in_place, restride_in_place, restore_in_place])
+@pytest.mark.parametrize("which", ["array", "base"])
+@pytest.mark.parametrize("kind", ["read", "write", "loan"])
+def test_what_a_block_did_to_its_array_stays_there(
+    folder: Path, stream: sharray.Publisher[Any], kind: str, which: str, change: Callable[[Any], None]
+) -> None:
+    """NumPy lets whoever has an array change its shape, dtype and memory in place. The next block lends an array as the
+    first did, over the shared items."""
+    field = sharray.create("field", SHAPE, "i8", dir=folder)
+    lend: Any = {"read": field.read, "write": field.write, "loan": stream.loan}[kind]
+    for _ in range(3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with lend() as array:
+                changed = array if which == "array" else array.base
+                if isinstance(changed, np.ndarray):
+                    change(changed)
+            del array, changed
+        with lend() as array:
+            assert (array.shape, array.dtype, array.strides) == (SHAPE, np.dtype("i8"), (SHAPE[1] * 8, 8))
+            assert not array.flags.owndata and array.flags.writeable == (kind != "read")
+            if array.flags.writeable:
+                array[...] = filled(1)
+        del array
+    if kind == "write":
+        np.testing.assert_array_equal(field.snapshot(), filled(1))
+    if kind == "loan":
+        stream.publish(filled(2))
+        np.testing.assert_array_equal(sharray.subscribe("stream", dir=folder).latest().array, filled(2))
+
+
+def test_the_collector_may_ask_anything(folder: Path, stream: sharray.Publisher[Any]) -> None:
+    """Python collects garbage where it makes an object, and what it runs then may use the very object that is in use."""
+    subscriber = sharray.subscribe("stream", dir=folder)
+    field, cell = sharray.create("field", SHAPE, "i8", dir=folder), sharray.cell("cell", 1.0, dir=folder)
+    stream.publish(filled(1))
+    frame = subscriber.latest()
+    asked = 0
+
+    def ask(_phase: str, _facts: dict[str, int]) -> None:
+        nonlocal asked
+        asked += 1
+        _ = field.is_closed, cell.is_closed, subscriber.is_closed, stream.is_closed
+        try:
+            _ = frame.shape
+        except sharray.Closed:
+            pass
+
+    before = gc.get_threshold()
+    gc.callbacks.append(ask)
+    gc.set_threshold(1)
+    try:
+        for _ in range(20):
+            frame = subscriber.latest()
+            assert frame.shape == SHAPE and frame.array[0, 0] == filled(1)[0, 0]
+            frame.close()
+            with pytest.raises(sharray.Closed):
+                _ = frame.shape
+        for handle in (field, cell, subscriber, stream):
+            handle.close()
+            for _ in range(20):
+                with pytest.raises(sharray.Closed):
+                    _ = handle.sequence
+    finally:
+        gc.callbacks.remove(ask)
+        gc.set_threshold(*before)
+    assert asked
+
+
 # --- loans ---
 
 

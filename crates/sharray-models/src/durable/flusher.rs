@@ -230,7 +230,7 @@ impl Durable {
     }
 
     /// The kernel could not write, has said so once, and takes the pages for written.
-    pub(super) fn fail(&self, s: &mut State, f: usize) {
+    pub(super) fn fail(s: &mut State, f: usize) {
         let pages = match s.flushers[f].step {
             Step::SyncPayload { frame } => payload(frame.slot),
             Step::SyncSuperblock { page, .. } => superblock(page),

@@ -367,7 +367,7 @@ impl Model for Durable {
         match action {
             Action::Produce(slot) => self.produce(&mut s, slot),
             Action::Flush(f) => self.flush(&mut s, f),
-            Action::Fail(f) => self.fail(&mut s, f),
+            Action::Fail(f) => Self::fail(&mut s, f),
             Action::CrashProducer => {
                 s.crashes += 1;
                 producer::crash(&mut s);

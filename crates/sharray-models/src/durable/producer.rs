@@ -94,9 +94,10 @@ impl Durable {
             s.versions[usize::from(slot)] = if old % 2 == 0 { old } else { 0 };
             return Producer::Idle;
         }
-        match usize::from(at) + 1 == looks.len() {
-            true => Producer::Tear { slot },
-            false => Producer::Look { slot, old, at: at + 1, cached },
+        if usize::from(at) + 1 == looks.len() {
+            Producer::Tear { slot }
+        } else {
+            Producer::Look { slot, old, at: at + 1, cached }
         }
     }
 }
