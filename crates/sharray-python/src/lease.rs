@@ -97,10 +97,10 @@ impl Read {
 
     /// A scan of what is leased, which is what is lent if that is no part of it.
     pub(crate) fn scan(&self, py: Python<'_>, rows: usize, uncached: bool) -> Result<Scan> {
-        let kept = &self.tether.get().guard;
-        let guard = kept.take(py).ok_or_else(|| over(py, "the lease of array", &self.name))?;
+        let cell = &self.tether.get().guard;
+        let guard = cell.take(py).ok_or_else(|| over(py, "the lease of array", &self.name))?;
         let scan = guard.scan(rows);
-        kept.set(py, Some(guard));
+        cell.set(py, Some(guard));
         Ok(Scan::new(scan, uncached))
     }
 
