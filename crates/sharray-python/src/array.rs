@@ -16,7 +16,7 @@ use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyRange, PyTuple};
 use sharray::{AnyArray, ArrayBuilder, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
@@ -649,6 +649,14 @@ impl Array {
 
     fn __complex__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         self.as_number(py, "__complex__")
+    }
+
+    fn __iter__<'py>(slf: &Bound<'py, Self>, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let Some(rows) = slf.get().part.shape().first() else {
+            return Err(PyTypeError::new_err("an array without dimensions has no rows to iterate over").into());
+        };
+        let (range, row) = (PyRange::new(py, 0, *rows as isize)?, slf.getattr("__getitem__")?);
+        Ok(py.import("builtins")?.getattr("map")?.call1((row, range))?)
     }
 
     /// That of its item; with dimensions, whether it has rows, as of any sequence.

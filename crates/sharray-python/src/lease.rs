@@ -10,7 +10,7 @@ use crate::handle::{Handle, Mapped};
 use crate::memmap::Scan;
 use crate::part::Part;
 use crate::view::{self, Form, Placed};
-use numpy::PyUntypedArray;
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use sharray::{OwnedReadGuard, OwnedWriteGuard};
 use std::sync::Arc;
@@ -161,6 +161,8 @@ pub(crate) struct Lent {
     array: Py<PyUntypedArray>,
     /// What they were lent as.
     forms: [Form; 2],
+    /// Whether an item is a record, which may be written through.
+    has_records: bool,
 }
 
 impl Lent {
@@ -168,7 +170,8 @@ impl Lent {
     pub(crate) fn new(root: Bound<'_, PyUntypedArray>) -> PyResult<Self> {
         let array = view::view_of(&root)?;
         let forms = [Form::of(&root), Form::of(&array)];
-        Ok(Self { root: root.unbind(), array: array.unbind(), forms })
+        let has_records = root.dtype().has_fields();
+        Ok(Self { root: root.unbind(), array: array.unbind(), forms, has_records })
     }
 
     pub(crate) fn array<'py>(&self, py: Python<'py>) -> Bound<'py, PyUntypedArray> {
@@ -187,7 +190,9 @@ impl Lent {
     /// Whether there are views made from the array: nobody can find those.
     pub(crate) fn has_views(&self) -> bool {
         // One reference is ours, and one is the array's.
-        view::references(self.root.as_any()) > 2
+        let has_arrays = view::references(self.root.as_any()) > 2;
+        // A record has the array itself, as its names do. One reference is ours, and one is the block's name for it.
+        has_arrays || self.has_records && view::references(self.array.as_any()) > 2
     }
 
     /// Whether it is as it was lent: whoever had it may have given it another shape or dtype.
