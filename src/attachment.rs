@@ -61,6 +61,7 @@ impl Attachment {
         } else {
             None
         };
+        segment.check_whole()?;
         let local = Local::new(PINS as usize, segment.blocks());
         let number = ATTACHES.fetch_add(1, Relaxed);
         let free_pins = AtomicU32::new((1 << PINS) - 1);
@@ -118,7 +119,17 @@ impl Attachment {
     /// To be called first by whatever touches the array through a handle.
     #[inline]
     pub(crate) fn enter(&self) -> Result<()> {
-        if self.segment.is_inherited() { Err(Error::Forked { name: self.name().to_owned() }) } else { Ok(()) }
+        if self.segment.is_inherited() {
+            return Err(Error::Forked { name: self.name().to_owned() });
+        }
+        self.segment.check_whole()
+    }
+
+    /// To be asked last by whatever used the mapped bytes: nothing that they said is believed if some were none.
+    #[inline]
+    pub(crate) fn believe<R>(&self, outcome: Result<R>) -> Result<R> {
+        self.segment.check_whole()?;
+        outcome
     }
 
     /// Reserves an entry of the own record for one frame.
@@ -213,6 +224,9 @@ impl OwnPins {
 }
 
 fn explain(segment: &Segment, fault: Fault) -> Error {
+    if let Err(error) = segment.check_whole() {
+        return error;
+    }
     let name = segment.name().to_owned();
     match fault {
         Fault::Corrupt(reason) => Error::corrupt(&name, reason),

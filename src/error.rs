@@ -67,7 +67,8 @@ pub enum Error {
         /// What this library can read.
         expected: u32,
     },
-    /// The file is shorter or longer than its header says.
+    /// The file is shorter or longer than its header says, or was cut short by somebody while it was used: see
+    /// [`survive_truncation`](crate::survive_truncation).
     #[error("array {name:?} is {found} bytes long, expected {expected}")]
     Truncated {
         /// The array.

@@ -176,9 +176,9 @@ impl Segment {
     pub(crate) fn open(name: &str, file: &File, writable: bool) -> Result<Self> {
         let io = |action| move |source: std::io::Error| Error::io(action, name, source);
         let (identity, form, attributes) = read_header(name, file)?;
-        // Checked against the file's own length, which fits.
-        let mapping = Mapping::new(file, identity.file_len as usize, writable).map_err(io("map"))?;
         let locks = LockFile::open(|| file::reopen(file, writable)).map_err(io("open a second description of"))?;
+        // Checked against the file's own length, which fits.
+        let mapping = Mapping::new(file, identity.file_len as usize, writable, locks.file()).map_err(io("map"))?;
         let epoch = Epoch::current().map_err(io("watch for forks of the process that uses"))?;
         let size_bytes = form.size_bytes()? as u64;
         let (recovering, own) = (Mutex::new(()), OnceLock::new());
@@ -224,6 +224,20 @@ impl Segment {
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         self.epoch.is_over()
+    }
+
+    /// To be asked after the mapped bytes were used, and before what they said is believed: whether somebody cut the file
+    /// short, so that some of them were zeros of our own. One load.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`]; [`Error::Io`] if the file is long enough by now, and still a page of it could not be had. Once
+    /// said, it is said for ever: what this attach has mapped is the file no more.
+    #[inline]
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        match self.mapping.loss() {
+            None => Ok(()),
+            Some(loss) => Err(loss.explain(&self.name, self.identity.file_len)),
+        }
     }
 
     pub(crate) fn corrupt(&self, reason: impl Into<String>) -> Error {
@@ -358,9 +372,9 @@ impl Segment {
     /// Asks the kernel to write the payload to the disk, and waits until it is there.
     pub(crate) fn flush(&self) -> Result<()> {
         let Identity { data_off, file_len, .. } = self.identity;
-        self.mapping
-            .flush(data_off, file_len - data_off)
-            .map_err(|error| Error::io("write to the disk", &self.name, error))
+        let written = self.mapping.flush(data_off, file_len - data_off);
+        self.check_whole()?;
+        written.map_err(|error| Error::io("write to the disk", &self.name, error))
     }
 
     /// Writes the header of a slot that this attach has loaned.

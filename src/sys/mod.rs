@@ -9,4 +9,5 @@ pub(crate) mod mapping;
 pub(crate) mod plain;
 pub(crate) mod process;
 pub(crate) mod replace;
+pub(crate) mod sigbus;
 pub(crate) mod transfer;
