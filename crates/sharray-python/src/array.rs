@@ -234,8 +234,9 @@ impl Array {
         } else {
             let read = self.take_read(py, timeout)?;
             let copied = numpy.getattr("copyto")?.call1((&copy, read.get().lend(py)?));
-            Read::release(&read);
+            let released = Read::release(&read);
             copied?;
+            released?;
         }
         Ok(copy)
     }
@@ -632,6 +633,21 @@ impl Array {
     #[getter]
     fn is_retired(&self, py: Python<'_>) -> Result<bool> {
         Ok(self.handle.array(py)?.is_retired())
+    }
+
+    /// Raises if somebody cut the file short while it was mapped.
+    ///
+    /// Every other method says so too, and so does the end of a ``read()`` or ``write()`` block. This one is for those who look
+    /// at live views, which cannot: what is gone reads as zeros there.
+    ///
+    /// Raises
+    /// ------
+    /// Truncated
+    ///     If so. The handle is of no more use; a new one is, once the file is whole.
+    /// IoError
+    ///     If a page could not be had though the file is long enough: it was cut for a moment, or its disk failed.
+    fn check_whole(&self, py: Python<'_>) -> Result<()> {
+        Ok(self.handle.array(py)?.check_whole()?)
     }
 
     /// Whether this handle was closed.

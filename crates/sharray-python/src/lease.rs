@@ -94,17 +94,21 @@ impl Read {
         Ok(self.array.bind(py).clone())
     }
 
-    /// Gives the lease back. A copy keeps nobody out, and views may show it for as long as they like.
-    pub(crate) fn release(slf: &Bound<'_, Self>) {
+    /// Gives the lease back, and says if what was lent was gone: if somebody cut the file short. A copy keeps nobody out, and
+    /// views may show it for as long as they like.
+    pub(crate) fn release(slf: &Bound<'_, Self>) -> Result<()> {
         let this = slf.get();
         if this.is_copy {
-            return;
+            return Ok(());
         }
-        let Some(guard) = lock(&this.tether.get().guard).take() else { return };
+        let tether = this.tether.get();
+        let Some(guard) = lock(&tether.guard).take() else { return Ok(()) };
         drop(guard);
+        tether.array.check_whole()?;
         if let Some(home) = this.home.upgrade() {
-            home.keep_read(slf, &this.tether.get().array);
+            home.keep_read(slf, &tether.array);
         }
+        Ok(())
     }
 }
 
@@ -114,14 +118,16 @@ impl Read {
         self.lend(py)
     }
 
-    #[pyo3(signature = (_class = None, _value = None, _traceback = None))]
+    #[pyo3(signature = (class = None, _value = None, _traceback = None))]
     fn __exit__(
         slf: &Bound<'_, Self>,
-        _class: Option<&Bound<'_, PyAny>>,
+        class: Option<&Bound<'_, PyAny>>,
         _value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
-    ) {
-        Self::release(slf);
+    ) -> Result<()> {
+        let released = Self::release(slf);
+        // What the block has raised says more.
+        if class.is_some() { Ok(()) } else { released }
     }
 
     /// Whether a private copy is lent, because the file may only be read.
@@ -268,8 +274,9 @@ impl Write {
         Ok(self.lent.array(py))
     }
 
-    /// Gives the lease back; if the write failed, the blocks are poisoned.
-    pub(crate) fn release(slf: &Bound<'_, Self>, has_failed: bool) -> PyResult<()> {
+    /// Gives the lease back; if the write failed, the blocks are poisoned. So they are if somebody cut the file short, which is
+    /// said unless the write has failed for another reason.
+    pub(crate) fn release(slf: &Bound<'_, Self>, has_failed: bool) -> Result<()> {
         let (py, this) = (slf.py(), slf.get());
         let Some(guard) = lock(&this.tether.get().guard).take() else { return Ok(()) };
         this.lent.freeze(py);
@@ -278,6 +285,9 @@ impl Write {
             guard.fail();
         } else {
             drop(guard);
+        }
+        if !has_failed {
+            this.tether.get().array.check_whole()?;
         }
         if let Some(home) = this.home.upgrade() {
             home.keep_write(slf, &this.tether.get().array);
@@ -311,7 +321,7 @@ impl Write {
         class: Option<&Bound<'_, PyAny>>,
         _value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
+    ) -> Result<()> {
         Self::release(slf, class.is_some())
     }
 

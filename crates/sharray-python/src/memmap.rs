@@ -99,6 +99,10 @@ impl Map {
         Ok(Scan { inner: Mutex::new(if uncached { scan.uncached() } else { scan }) })
     }
 
+    fn check_whole(&self) -> Result<()> {
+        Ok(self.map.check_whole()?)
+    }
+
     /// From now on nothing of it can be had that may be written. It is unmapped when the last view is gone.
     fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
