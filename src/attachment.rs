@@ -8,11 +8,10 @@ use crate::protocol::lock::{self, Local, Span};
 use crate::protocol::participant::{self, Participant, Tag};
 use crate::protocol::word::Word;
 use crate::protocol::{Fault, World};
-use crate::segment::Segment;
+use crate::segment::{FileId, Segment};
 use crate::sys::byte_lock::{self, Mode};
 use crate::sys::fork::{LockFile, Shared};
 use crate::sys::{file, futex, process};
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Weak};
@@ -35,12 +34,7 @@ pub(crate) struct Attachment {
     local: Local<Segment>,
     /// Tells this attach from all others that the process ever makes.
     number: u64,
-    file: FileId,
 }
-
-/// Tells a file from all others, as long as somebody has it open: its device and its inode. A copy of an array is
-/// another array, though its bytes say that it is the same.
-pub(crate) type FileId = (u64, u64);
 
 /// How many attaches this process has made.
 static ATTACHES: AtomicU64 = AtomicU64::new(0);
@@ -53,7 +47,6 @@ impl Attachment {
     pub(crate) fn join(segment: Segment) -> Result<Self> {
         try_locks_of_filesystem(&segment)?;
         commit::join_members(&segment)?;
-        let meta = segment.lock_file().metadata().map_err(|error| Error::io("examine", segment.name(), error))?;
         let me = if segment.is_writable() {
             let me = participant::attach(&segment).map_err(|fault| explain(&segment, fault))?;
             segment.set_own(me.index);
@@ -65,7 +58,7 @@ impl Attachment {
         let local = Local::new(PINS as usize, segment.blocks());
         let number = ATTACHES.fetch_add(1, Relaxed);
         let free_pins = AtomicU32::new((1 << PINS) - 1);
-        Ok(Self { segment, me, free_pins, local, number, file: (meta.dev(), meta.ino()) })
+        Ok(Self { segment, me, free_pins, local, number })
     }
 
     /// Lets [`find`](Self::find) find it.
@@ -87,7 +80,7 @@ impl Attachment {
     }
 
     pub(crate) fn file(&self) -> FileId {
-        self.file
+        self.segment.file()
     }
 
     #[inline]
@@ -262,7 +255,7 @@ fn try_locks_of_filesystem(segment: &Segment) -> Result<()> {
     static TRIED: Shared<Vec<u64>> = Shared::new(Vec::new());
     let name = segment.name();
     let io = |error| Error::io("try the locks of", name, error);
-    let device = segment.lock_file().metadata().map_err(io)?.dev();
+    let (device, _) = segment.file();
     if TRIED.with(|tried| tried.contains(&device)) {
         return Ok(());
     }

@@ -72,5 +72,6 @@ fn reset(segment: &Segment) -> Result<()> {
     segment.clear_control();
     // Whoever filled a stream has ended, and nobody is told of a death that was not seen.
     Word::store(segment.prod(), Tag::CLOSED.to_bits(), Relaxed);
-    segment.stamp()
+    segment.stamp();
+    Ok(())
 }

@@ -23,7 +23,7 @@ use crate::sys::byte_lock::{self, Mode};
 use crate::sys::file::{self, Nameless};
 use name::Name;
 use nix::errno::Errno;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -189,7 +189,7 @@ impl Directory {
             let Ok(meta) = std::fs::symlink_metadata(self.0.path.join(name.as_str())) else { return Ok(()) };
             found = Some(meta);
             let is_going = match self.open_file(name, Access::ReadWrite) {
-                Ok((file, _)) => self.finish_retired(name, &file)?,
+                Ok(opened) => self.finish_retired(name, &opened.file)?,
                 Err(Error::NotFound { .. }) => true,
                 Err(_) => false,
             };
@@ -232,7 +232,7 @@ impl Directory {
         Err(Error::io("name", self.0.path.join(name.as_str()), Errno::ENOENT))
     }
 
-    fn taken(&self, name: &Name, meta: &std::fs::Metadata) -> Error {
+    fn taken(&self, name: &Name, meta: &Metadata) -> Error {
         if meta.is_dir() { name.is_folder() } else { self.already_exists(name) }
     }
 
@@ -279,11 +279,11 @@ impl Directory {
     /// Attaches to an array that is there.
     pub(crate) fn attach(&self, name: &str, access: Access) -> Result<Attachment> {
         let name = Name::parse(name)?;
-        let file = self.open_file(&name, access)?;
-        let writable = file.1;
-        let segment = Segment::open(name.as_str(), &file.0, writable)?;
+        let Opened { file, meta, writable } = self.open_file(&name, access)?;
+        let second = || file::open_apart(&self.0.fd, name.as_str(), writable).ok();
+        let segment = Segment::open_examined(name.as_str(), &file, &meta, writable, second)?;
         let attachment = Attachment::join(segment)?;
-        if attachment.segment().is_retired() {
+        if attachment.segment().was_retired() {
             // Unlinked while we were on our way, or by a process that died between saying so and doing so.
             self.finish_unlink(&name, attachment.segment())?;
             return Err(self.not_found(&name));
@@ -291,8 +291,8 @@ impl Directory {
         Ok(attachment)
     }
 
-    /// Opens the file of an array and looks whom it belongs to. Says whether it may be written.
-    fn open_file(&self, name: &Name, access: Access) -> Result<(File, bool)> {
+    /// Opens the file of an array and looks whom it belongs to.
+    fn open_file(&self, name: &Name, access: Access) -> Result<Opened> {
         let open = |writable| file::open_beneath(&self.0.fd, name.as_str(), writable).map(|file| (file, writable));
         let opened = match access {
             Access::ReadOnly => open(false),
@@ -314,7 +314,7 @@ impl Directory {
         if !self.0.trusts_others {
             check_owner(&path, &meta)?;
         }
-        Ok((file, writable))
+        Ok(Opened { file, meta, writable })
     }
 
     fn explain(&self, name: &Name, errno: Errno) -> Error {
@@ -342,7 +342,7 @@ impl Directory {
         let name = Name::parse(name)?;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            let (file, _) = self.open_file(&name, Access::ReadWrite)?;
+            let file = self.open_file(&name, Access::ReadWrite)?.file;
             if self.unlink_file(&name, &file, |_| Some(()))? {
                 return Ok(());
             }
@@ -358,7 +358,7 @@ impl Directory {
         if !byte_lock::try_lock(file, LOCK_NAME, Mode::Exclusive).map_err(io)? {
             return Ok(false);
         }
-        let is_this_file = |(other, _): (File, bool)| same_file(file, &other);
+        let is_this_file = |other: Opened| same_file(file, &other.file);
         if !self.open_file(name, Access::ReadOnly).is_ok_and(is_this_file) {
             return Ok(false);
         }
@@ -412,8 +412,8 @@ impl Directory {
             return Ok(());
         }
         match self.open_file(name, Access::ReadWrite) {
-            Ok((file, _)) if same_file(segment.lock_file(), &file) => {
-                self.unlink_file(name, &file, |_| Some(())).map(drop)
+            Ok(opened) if same_file(segment.lock_file(), &opened.file) => {
+                self.unlink_file(name, &opened.file, |_| Some(())).map(drop)
             }
             _ => Ok(()),
         }
@@ -427,6 +427,13 @@ pub(crate) enum Access {
     ReadWrite,
     /// To write, if that is allowed.
     Any,
+}
+
+/// The file of an array, and what was true of it when it was opened.
+struct Opened {
+    file: File,
+    meta: Metadata,
+    writable: bool,
 }
 
 /// Tells everyone attached that nothing new will come, and wakes them.
@@ -443,7 +450,7 @@ fn same_file(one: &File, other: &File) -> bool {
     }
 }
 
-fn check_owner(path: &Path, meta: &std::fs::Metadata) -> Result<()> {
+fn check_owner(path: &Path, meta: &Metadata) -> Result<()> {
     let (me, owner, mode) = (nix::unistd::geteuid().as_raw(), meta.uid(), meta.mode() & 0o7777);
     let untrusted = |reason| Err(Error::Untrusted { path: path.to_owned(), reason });
     if owner != me {

@@ -4,8 +4,9 @@
 //! different orders. So the blocks of one array are taken in rising order, and a thread that already reads a block may
 //! read it again: that adds to the lease it has.
 
-use crate::attachment::{Attachment, FileId};
+use crate::attachment::Attachment;
 use crate::protocol::lock::{Place, Span};
+use crate::segment::FileId;
 use crate::sys::fork::Shared;
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -78,7 +78,17 @@ pub(crate) mod flags {
 }
 
 /// Page 0. Everything here is written before the file has a name, and never again.
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct IdentityPage {
+    pub(crate) identity: Identity,
+    pub(crate) reserved: [u8; 3896],
+    pub(crate) text_crc: u32,
+    pub(crate) crc: u32,
+}
+
+/// What page 0 says of the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Identity {
     pub(crate) magic: [u8; 8],
@@ -103,9 +113,6 @@ pub(crate) struct Identity {
     pub(crate) reserved0: u64,
     pub(crate) max_bytes: u64,
     pub(crate) created_ns: u64,
-    pub(crate) reserved1: [u8; 3896],
-    pub(crate) text_crc: u32,
-    pub(crate) crc: u32,
 }
 
 /// Where a part of the file stands, in bytes.
@@ -212,7 +219,8 @@ pub(crate) struct SlotHeader {
 }
 
 const _: () = {
-    assert!(size_of::<Identity>() as u64 == PAGE);
+    assert!(size_of::<IdentityPage>() as u64 == PAGE);
+    assert!(offset_of!(IdentityPage, identity) == 0);
     assert!(offset_of!(Identity, header_len) == 16);
     assert!(offset_of!(Identity, uuid) == 32);
     assert!(offset_of!(Identity, data_off) == 48);
@@ -221,8 +229,8 @@ const _: () = {
     assert!(offset_of!(Identity, blocks) == 88);
     assert!(offset_of!(Identity, max_bytes) == 176);
     assert!(offset_of!(Identity, created_ns) == 184);
-    assert!(offset_of!(Identity, text_crc) == 4088);
-    assert!(offset_of!(Identity, crc) == 4092);
+    assert!(offset_of!(IdentityPage, text_crc) == 4088);
+    assert!(offset_of!(IdentityPage, crc) == 4092);
     assert!(offset_of!(Control, head) == 0x080);
     assert!(offset_of!(Control, intent) == 0x100);
     assert!(offset_of!(Control, notify) == 0x180);
@@ -272,7 +280,7 @@ pub(crate) fn slot_stride(size_bytes: u64) -> Option<u64> {
 }
 
 impl Identity {
-    /// Lays a file out. The checksums, the uuid and the time of creation are the caller's to fill in.
+    /// Lays a file out. The uuid and the time of creation are the caller's to fill in.
     ///
     /// Returns `None` when the file would be longer than `i64::MAX` bytes.
     pub(crate) fn plan(counts: &Counts) -> Option<Self> {
@@ -316,15 +324,10 @@ impl Identity {
         })
     }
 
-    /// The checksum that [`Identity::crc`] must hold.
-    pub(crate) fn checksum(&self) -> u32 {
-        crc32c::crc32c(&bytemuck::bytes_of(self)[..offset_of!(Self, crc)])
-    }
-
-    /// Checks everything that can be checked without the text: a valid page is exactly what [`Identity::plan`] makes.
+    /// Checks everything that can be checked without the text: a valid identity is exactly what [`Identity::plan`] makes.
     ///
-    /// Comparing with the plan leaves no field that a hostile file could choose: offsets, lengths and reserved bytes
-    /// all follow from the counts, and the counts are capped here.
+    /// Comparing with the plan leaves no field that a hostile file could choose: offsets and lengths all follow from the
+    /// counts, and the counts are capped here.
     pub(crate) fn check(&self, ndim: u32) -> Result<(), &'static str> {
         let is_stream = self.kind == kind::STREAM;
         if !(kind::IN_PLACE..=kind::TEAM).contains(&self.kind) {
@@ -366,20 +369,30 @@ impl Identity {
             align,
         };
         let matches = |align| {
-            let plan = Self::plan(&counts(align)).map(|plan| Self {
-                uuid: self.uuid,
-                created_ns: self.created_ns,
-                text_crc: self.text_crc,
-                crc: self.crc,
-                ..plan
-            });
-            plan.is_some_and(|plan| bytemuck::bytes_of(&plan) == bytemuck::bytes_of(self))
+            let plan = Self::plan(&counts(align));
+            plan.is_some_and(|plan| Self { uuid: self.uuid, created_ns: self.created_ns, ..plan } == *self)
         };
         if [PAGE, HUGE_PAGE].into_iter().any(matches) {
             Ok(())
         } else {
             Err("its offsets do not follow from its counts")
         }
+    }
+}
+
+impl IdentityPage {
+    /// What its reserved bytes must be.
+    pub(crate) const UNUSED: [u8; 3896] = [0; 3896];
+
+    /// The page as it is written, with its checksums. `text_crc` is that of the preamble and the attributes.
+    pub(crate) fn seal(identity: Identity, text_crc: u32) -> Self {
+        let page = Self { identity, text_crc, ..Self::zeroed() };
+        Self { crc: page.checksum(), ..page }
+    }
+
+    /// The checksum that [`IdentityPage::crc`] must hold.
+    pub(crate) fn checksum(&self) -> u32 {
+        crc32c::crc32c(&bytemuck::bytes_of(self)[..offset_of!(Self, crc)])
     }
 }
 
@@ -390,9 +403,9 @@ impl Identity {
 pub fn format_table() -> String {
     let mut text = String::new();
     macro_rules! table {
-        ($title:literal, $base:expr, $record:ident { $($field:ident: $kind:literal),* $(,)? }) => {
+        ($title:literal, $base:expr, $($record:ident { $($field:ident: $kind:literal),* $(,)? }),* $(,)?) => {
             _ = writeln!(text, "### {}\n\n| offset | field | type |\n|---:|---|---|", $title);
-            $( _ = writeln!(text, "| {} | `{}` | {} |", $base + offset_of!($record, $field) as u64, stringify!($field), $kind); )*
+            $($( _ = writeln!(text, "| {} | `{}` | {} |", $base + offset_of!($record, $field) as u64, stringify!($field), $kind); )*)*
             text.push('\n');
         };
     }
@@ -421,9 +434,8 @@ pub fn format_table() -> String {
             preamble: "u64 offset, u64 length",
             max_bytes: "u64",
             created_ns: "u64",
-            text_crc: "u32",
-            crc: "u32",
-        }
+        },
+        IdentityPage { text_crc: "u32", crc: "u32" },
     );
     table!(
         "Control (page 1)",

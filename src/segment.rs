@@ -17,8 +17,8 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::layout::{
-    self, CONTROL_OFF, Control, Counts, HUGE_PAGE, Identity, LINE, PAGE, PARTICIPANTS_OFF, Participant, Region,
-    SlotHeader,
+    self, CONTROL_OFF, Control, Counts, HUGE_PAGE, Identity, IdentityPage, LINE, PAGE, PARTICIPANTS_OFF, Participant,
+    Region, SlotHeader,
 };
 use crate::npy;
 use crate::protocol::word::{Word, World};
@@ -30,7 +30,7 @@ use crate::sys::{file, futex, process};
 use header::{Attributes, read_header};
 use nix::errno::Errno;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::mem::offset_of;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::Ordering::{self, Relaxed};
@@ -99,6 +99,10 @@ pub(crate) struct FrameHeader {
     pub(crate) tags: [u64; 2],
 }
 
+/// Tells a file from all others, as long as somebody has it open: its device and its inode. A copy of an array is
+/// another array, though its bytes say that it is the same.
+pub(crate) type FileId = (u64, u64);
+
 /// The file of one array as one attach of this process sees it.
 pub(crate) struct Segment {
     name: String,
@@ -108,6 +112,9 @@ pub(crate) struct Segment {
     attributes: Attributes,
     mapping: Mapping,
     locks: LockFile,
+    file: FileId,
+    /// Whether the file had a name when it was opened.
+    had_name: bool,
     /// One thread at a time looks for the dead: kernel locks do not exclude threads that share a description.
     recovering: Mutex<()>,
     own: OnceLock<u32>,
@@ -152,8 +159,6 @@ impl Segment {
         let mut identity = Identity::plan(&counts).ok_or_else(too_large)?;
         identity.uuid = random()?;
         identity.created_ns = futex::wall_ns();
-        identity.text_crc = crc32c::crc32c_append(crc32c::crc32c(&preamble), &attributes_text);
-        identity.crc = identity.checksum();
         identity.check(counts.ndim).map_err(|reason| Error::invalid(name, reason))?;
 
         if spec.flags & layout::flags::SPARSE != 0 {
@@ -166,24 +171,69 @@ impl Segment {
         step!();
         file.write_all_at(&preamble, identity.preamble.off).map_err(io("write"))?;
         step!();
-        file.write_all_at(bytemuck::bytes_of(&identity), 0).map_err(io("write"))?;
+        let text_crc = crc32c::crc32c_append(crc32c::crc32c(&preamble), &attributes_text);
+        let page = IdentityPage::seal(identity, text_crc);
+        file.write_all_at(bytemuck::bytes_of(&page), 0).map_err(io("write"))?;
         let segment = Self::open(name, file, true)?;
-        segment.stamp()?;
+        segment.stamp();
         Ok(segment)
     }
 
     /// Reads, checks and maps a file. Takes no lock and registers nothing.
     pub(crate) fn open(name: &str, file: &File, writable: bool) -> Result<Self> {
+        let meta = file.metadata().map_err(|error| Error::io("examine", name, error))?;
+        Self::open_examined(name, file, &meta, writable, || None)
+    }
+
+    /// The same for a file of which `meta` is known. `second` opens what has its name by now, likely the same file.
+    ///
+    /// Locks need a description of their own, since a mapping keeps that through which it was made.
+    pub(crate) fn open_examined(
+        name: &str,
+        file: &File,
+        meta: &Metadata,
+        writable: bool,
+        second: impl FnOnce() -> Option<File>,
+    ) -> Result<Self> {
         let io = |action| move |source: std::io::Error| Error::io(action, name, source);
-        let (identity, form, attributes) = read_header(name, file)?;
-        let locks = LockFile::open(|| file::reopen(file, writable)).map_err(io("open a second description of"))?;
+        let (identity, form, attributes) = read_header(name, file, meta.len())?;
+        let same = |other: &File| other.metadata().is_ok_and(|other| id_of(&other) == id_of(meta));
+        let apart = || second().filter(same).map_or_else(|| file::reopen(file, writable), Ok);
+        let locks = LockFile::open(apart).map_err(io("open a second description of"))?;
         // Checked against the file's own length, which fits.
         let mapping = Mapping::new(file, identity.file_len as usize, writable, locks.file()).map_err(io("map"))?;
         let epoch = Epoch::current().map_err(io("watch for forks of the process that uses"))?;
         let size_bytes = form.size_bytes()? as u64;
         let (recovering, own) = (Mutex::new(()), OnceLock::new());
-        let name = name.to_owned();
-        Ok(Self { name, identity, form, size_bytes, attributes, mapping, locks, recovering, own, epoch })
+        let (name, file, had_name) = (name.to_owned(), id_of(meta), meta.nlink() > 0);
+        let segment = Self {
+            name,
+            identity,
+            form,
+            size_bytes,
+            attributes,
+            mapping,
+            locks,
+            file,
+            had_name,
+            recovering,
+            own,
+            epoch,
+        };
+        segment.touch();
+        Ok(segment)
+    }
+
+    /// Touches the pages that an attach is about to look at, by stores that change nothing.
+    ///
+    /// A page that is first touched by a store is mapped alone. A load would map its neighbours with it, which costs
+    /// more than both faults, there and when they are unmapped.
+    fn touch(&self) {
+        if self.mapping.is_writable() {
+            for offset in [CONTROL_OFF + offset_of!(Control, head) as u64, PARTICIPANTS_OFF] {
+                self.word64(offset).fetch_or(0, Relaxed);
+            }
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -254,6 +304,15 @@ impl Segment {
         Word::load(self.retired(), Relaxed) != 0 || self.lock_file().metadata().is_ok_and(|meta| meta.nlink() == 0)
     }
 
+    /// Whether it was unlinked before it was opened: by the library, which says so first, or by something else.
+    pub(crate) fn was_retired(&self) -> bool {
+        Word::load(self.retired(), Relaxed) != 0 || !self.had_name
+    }
+
+    pub(crate) fn file(&self) -> FileId {
+        self.file
+    }
+
     /// Makes sure that writing the array later cannot fail, unless it was created to be sparse.
     pub(crate) fn reserve(&self) -> Result<()> {
         let is_sparse = self.identity.flags & layout::flags::SPARSE != 0;
@@ -262,17 +321,19 @@ impl Segment {
 
     /// Whether the control words are from this boot of this machine and from this very file.
     pub(crate) fn is_current(&self) -> bool {
-        let meta = self.lock_file().metadata();
-        meta.is_ok_and(|meta| self.stamps().iter().map(|word| Word::load(*word, Relaxed)).eq(stamp_of(&meta)))
+        self.stamps().iter().map(|word| Word::load(*word, Relaxed)).eq(self.valid_stamps())
     }
 
     /// Makes the control words valid for this boot and this file.
-    pub(crate) fn stamp(&self) -> Result<()> {
-        let meta = self.lock_file().metadata().map_err(|error| Error::io("examine", &self.name, error))?;
-        for (word, value) in self.stamps().iter().zip(stamp_of(&meta)).rev() {
+    pub(crate) fn stamp(&self) {
+        for (word, value) in self.stamps().iter().zip(self.valid_stamps()).rev() {
             Word::store(*word, value, Ordering::Release);
         }
-        Ok(())
+    }
+
+    fn valid_stamps(&self) -> [u64; 4] {
+        let ([high, low], (dev, ino)) = (process::boot_id(), self.file);
+        [high, low, ino, dev]
     }
 
     fn stamps(&self) -> [&AtomicU64; 4] {
@@ -500,9 +561,8 @@ fn reserve(name: &str, file: &File, bytes: u64) -> Result<()> {
     })
 }
 
-fn stamp_of(meta: &std::fs::Metadata) -> [u64; 4] {
-    let [high, low] = process::boot_id();
-    [high, low, meta.ino(), meta.dev()]
+fn id_of(meta: &Metadata) -> FileId {
+    (meta.dev(), meta.ino())
 }
 
 fn random() -> Result<[u8; 16]> {

@@ -1,6 +1,6 @@
 //! What nobody will ever need again.
 
-use super::{Access, Directory, Name};
+use super::{Access, Directory, Name, Opened};
 use crate::error::Result;
 use crate::kind::Kind;
 use crate::layout::{LOCK_MEMBERS, LOCK_NAME};
@@ -54,7 +54,7 @@ impl Directory {
             return self.collect_temporary(path);
         }
         let Ok(name) = Name::parse(path) else { return false };
-        let Ok((file, true)) = self.open_file(&name, Access::ReadWrite) else { return false };
+        let Ok(Opened { file, .. }) = self.open_file(&name, Access::ReadWrite) else { return false };
         let agree = |file: &File| self.garbage(&name, file);
         agree(&file).is_some() && self.unlink_file(&name, &file, agree).unwrap_or(false)
     }

@@ -100,7 +100,7 @@ impl Directory {
     /// [`Error::UnsupportedFormat`] for files that cannot be attached either; [`Error::Io`].
     pub fn inspect(&self, name: &str) -> Result<Info> {
         let name = Name::parse(name)?;
-        let (file, _) = self.open_file(&name, Access::ReadOnly)?;
+        let file = self.open_file(&name, Access::ReadOnly)?.file;
         let segment = Segment::open(name.as_str(), &file, false)?;
         let info = look(&segment, self.path().join(name.as_str()));
         segment.check_whole()?;

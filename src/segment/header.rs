@@ -3,7 +3,7 @@
 use super::Form;
 use crate::error::{Error, Result};
 use crate::kind::Kind;
-use crate::layout::{self, BYTE_ORDER_MARK, Identity, MAGIC, PAGE, Region, VERSION};
+use crate::layout::{self, BYTE_ORDER_MARK, Identity, IdentityPage, MAGIC, PAGE, Region, VERSION};
 use crate::npy;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,16 +11,16 @@ use std::os::unix::fs::FileExt;
 /// The attributes of a file, as JSON.
 pub(crate) type Attributes = serde_json::Map<String, serde_json::Value>;
 
-/// Reads and checks everything that never changes.
-pub(crate) fn read_header(name: &str, file: &File) -> Result<(Identity, Form, Attributes)> {
+/// Reads and checks everything that never changes. The file is `found` bytes long.
+pub(crate) fn read_header(name: &str, file: &File, found: u64) -> Result<(Identity, Form, Attributes)> {
     let io = |error| Error::io("read", name, error);
-    let found = file.metadata().map_err(io)?.len();
     let foreign = |reason: &str| Error::NotAnArray { path: name.into(), reason: reason.to_owned() };
-    let mut identity: Identity = bytemuck::Zeroable::zeroed();
+    let mut page: IdentityPage = bytemuck::Zeroable::zeroed();
     if found < PAGE {
         return Err(foreign(&format!("it is {found} bytes long, and the header alone has {PAGE}")));
     }
-    file.read_exact_at(bytemuck::bytes_of_mut(&mut identity), 0).map_err(io)?;
+    file.read_exact_at(bytemuck::bytes_of_mut(&mut page), 0).map_err(io)?;
+    let identity = page.identity;
     if identity.magic != MAGIC || identity.byte_order != BYTE_ORDER_MARK {
         return Err(foreign("it does not begin as one"));
     }
@@ -29,7 +29,7 @@ pub(crate) fn read_header(name: &str, file: &File) -> Result<(Identity, Form, At
     if identity.version != VERSION {
         return unsupported("version", identity.version, VERSION);
     }
-    if identity.crc != identity.checksum() {
+    if page.crc != page.checksum() {
         return Err(Error::corrupt(name, "the checksum of its header is wrong"));
     }
     if identity.flags & !layout::flags::KNOWN != 0 {
@@ -48,7 +48,7 @@ pub(crate) fn read_header(name: &str, file: &File) -> Result<(Identity, Form, At
         Ok(bytes)
     };
     let (preamble, attributes) = (text(identity.preamble)?, text(identity.attributes)?);
-    if crc32c::crc32c_append(crc32c::crc32c(&preamble), &attributes) != identity.text_crc {
+    if crc32c::crc32c_append(crc32c::crc32c(&preamble), &attributes) != page.text_crc {
         return Err(Error::corrupt(name, "the checksum of its .npy header is wrong"));
     }
     let attributes: Attributes = if attributes.is_empty() {
@@ -58,6 +58,9 @@ pub(crate) fn read_header(name: &str, file: &File) -> Result<(Identity, Form, At
     };
     let form = read_form(&identity, &preamble, &attributes).map_err(|error| Error::corrupt(name, error.to_string()))?;
     identity.check(form.shape.len() as u32).map_err(|reason| Error::corrupt(name, reason))?;
+    if page.reserved != IdentityPage::UNUSED {
+        return Err(Error::corrupt(name, "its reserved bytes are not zero"));
+    }
     let most = form.most_blocks();
     if identity.nblocks > most {
         let reason = format!("it has {} blocks, expected at most {most} for shape {:?}", identity.nblocks, form.shape);

@@ -55,12 +55,19 @@ pub(crate) fn make_folder(dir: impl AsFd, path: &str, mode: u32) -> nix::Result<
 
 /// A second description of an open file, whatever became of its name: it shares no locks with the first.
 pub(crate) fn reopen(file: &File, writable: bool) -> io::Result<File> {
-    let path = proc_path(file);
-    let opened = File::options().read(true).write(writable).open(path)?;
+    File::options().read(true).write(writable).open(proc_path(file)).map(apart)
+}
+
+/// A description of the file that has this name now. Half as dear as [`reopen`].
+pub(crate) fn open_apart(dir: impl AsFd, path: &str, writable: bool) -> nix::Result<File> {
+    open_beneath(dir, path, writable).map(apart)
+}
+
+fn apart(opened: File) -> File {
     match fcntl(&opened, FcntlArg::F_DUPFD_CLOEXEC(HIGH_FD)) {
-        Ok(fd) => Ok(owned(fd)),
+        Ok(fd) => owned(fd),
         // The process may not have that many descriptors: a low number does as well.
-        Err(_) => Ok(opened),
+        Err(_) => opened,
     }
 }
 
