@@ -267,8 +267,15 @@ fn try_locks_of_filesystem(segment: &Segment) -> Result<()> {
     let owner = LockFile::open(|| file::reopen(segment.lock_file(), segment.is_writable())).map_err(io)?;
     let (closed, witness) = (reopen()?, reopen()?);
     let refuse = |reason| Err(Error::UnsupportedFilesystem { path: name.into(), reason });
-    if !byte_lock::try_lock(owner.file(), byte, mode).map_err(io)? {
-        return refuse("a byte that nobody has cannot be locked");
+    match byte_lock::try_lock(owner.file(), byte, mode) {
+        Ok(true) => {}
+        Ok(false) => return refuse("a byte that nobody has cannot be locked"),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOSYS | libc::EOPNOTSUPP | libc::ENOLCK | libc::EINVAL) => {
+                return refuse("it has no locks of open file descriptions");
+            }
+            _ => return Err(io(error)),
+        },
     }
     if !byte_lock::is_held(&closed, byte).map_err(io)? {
         return refuse("two descriptors of one process do not exclude each other");

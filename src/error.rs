@@ -92,7 +92,7 @@ pub enum Error {
         /// The array.
         name: String,
     },
-    /// The file system cannot tell living processes from dead ones.
+    /// The file system cannot tell living processes from dead ones, or has no files that processes can map together.
     #[error("the file system of {} cannot hold shared arrays: {reason}", path.display())]
     UnsupportedFilesystem {
         /// A file on it.

@@ -37,6 +37,9 @@ use std::sync::atomic::Ordering::{self, Relaxed};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Mutex, OnceLock};
 
+/// Why an array cannot be where files are for reading and writing alone.
+const NO_MAPS: &str = "its files cannot be mapped by several processes";
+
 /// How much is copied before looking whether it is still of use.
 const PART_BYTES: usize = 1 << 20;
 
@@ -201,7 +204,11 @@ impl Segment {
         let apart = || second().filter(same).map_or_else(|| file::reopen(file, writable), Ok);
         let locks = LockFile::open(apart).map_err(io("open a second description of"))?;
         // Checked against the file's own length, which fits.
-        let mapping = Mapping::new(file, identity.file_len as usize, writable, locks.file()).map_err(io("map"))?;
+        let mapping = Mapping::new(file, identity.file_len as usize, writable, locks.file());
+        let mapping = mapping.map_err(|error| match error.raw_os_error() {
+            Some(libc::ENODEV) => Error::UnsupportedFilesystem { path: name.into(), reason: NO_MAPS },
+            _ => Error::io("map", name, error),
+        })?;
         let epoch = Epoch::current().map_err(io("watch for forks of the process that uses"))?;
         let size_bytes = form.size_bytes()? as u64;
         let (recovering, own) = (Mutex::new(()), OnceLock::new());
