@@ -414,6 +414,13 @@ fn plain_files(_task: &Task) -> Outcome {
         });
         ensure!(check(map.check_whole(), "a map of several threads", len, whole)?, "it is known");
     }
+    // So many pages, each of them a fault, that the kernel would refuse a map for each.
+    let pages = 70_000;
+    File::create(&path)?.set_len(2 * pages * PAGE)?;
+    let map = sharray::memmap::<u8>(&path).open()?;
+    cut(0)?;
+    let step = usize::try_from(2 * PAGE)?;
+    ensure!(map.view().iter().rev().step_by(step).all(|item| *item == 0), "every page that is gone is zeros");
     // More than the table has room for at first, and each is its own.
     fresh()?;
     let maps = (0..300).map(|_| sharray::memmap::<u8>(&path).open()).collect::<sharray::Result<Vec<_>>>()?;

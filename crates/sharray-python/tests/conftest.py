@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +43,24 @@ def folder() -> Iterator[Path]:
     path = tempfile.mkdtemp(prefix="sharray-test-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     yield Path(path)
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hygiene() -> Iterator[None]:
+    """Looks whether anything is left behind when all tests are over: a process, a thread, a mapping of an array."""
+    yield
+    try:
+        helpers.until(lambda: not _left_behind())
+    except (AssertionError, FileNotFoundError):
+        pytest.fail(f"the tests left behind: {_left_behind()}")
+
+
+def _left_behind() -> list[str]:
+    gc.collect()
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    # The helpers of multiprocessing stay until the interpreter ends.
+    lines = (Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
+    own = [line for line in lines if "multiprocessing" not in line]
+    threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if "sharray-test-" in line]
+    return [*own, *threads, *mapped]
