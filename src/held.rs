@@ -9,7 +9,8 @@ use crate::protocol::lock::{Place, Span};
 use crate::segment::FileId;
 use crate::sys::fork::Shared;
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// One lease of this thread.
 #[derive(Clone, Copy, Debug)]
@@ -27,16 +28,19 @@ struct Held {
 struct Thread {
     last: u64,
     held: Vec<Held>,
-    /// Made when it is needed first.
-    ended: Option<Arc<Ended>>,
+    /// Its own number; zero until it takes a lease that may end on another thread.
+    number: u64,
 }
-
-/// The leases of a thread that ended on other threads, by their numbers.
-type Ended = Shared<Vec<u64>>;
 
 thread_local! {
-    static HELD: RefCell<Thread> = const { RefCell::new(Thread { last: 0, held: Vec::new(), ended: None }) };
+    static HELD: RefCell<Thread> = const { RefCell::new(Thread { last: 0, held: Vec::new(), number: 0 }) };
 }
+
+/// The threads that took leases which may end on others, by their numbers, and the numbers of those that did.
+static THREADS: Shared<Vec<(u64, Vec<u64>)>> = Shared::new(Vec::new());
+
+/// How many threads have been among them.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 /// What stands in the way of another lease of this thread.
 #[derive(Debug)]
@@ -60,8 +64,8 @@ pub(crate) fn ask(attachment: &Attachment, span: Span, reads: bool) -> Answer {
 fn ask_those_held(attachment: &Attachment, span: Span, reads: bool) -> Answer {
     let file = attachment.file();
     let answer = HELD.try_with(|thread| {
-        let Thread { held, ended, .. } = &mut *thread.borrow_mut();
-        let ended: Vec<u64> = ended.as_deref().map(|ended| ended.with(std::mem::take)).unwrap_or_default();
+        let Thread { held, number, .. } = &mut *thread.borrow_mut();
+        let ended = ended_of(*number, std::mem::take).unwrap_or_default();
         // A guard that was never dropped, of a handle that was; or a lease of the process that this one was forked from.
         let is_stale = |it: &Held| it.attach != attachment.number() && Attachment::find(it.attach).is_none();
         held.retain(|it| !ended.contains(&it.number) && (it.file != file || !is_stale(it)));
@@ -80,13 +84,18 @@ fn ask_those_held(attachment: &Attachment, span: Span, reads: bool) -> Answer {
     answer.unwrap_or(Answer::Nothing)
 }
 
+/// Does something with the numbers of a thread's leases that ended on others, if it is there.
+fn ended_of<R>(thread: u64, act: impl FnOnce(&mut Vec<u64>) -> R) -> Option<R> {
+    THREADS.with(|all| all.iter_mut().find(|(number, _)| *number == thread).map(|(_, ended)| act(ended)))
+}
+
 /// Remembers a lease as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Note {
     /// Its number on its thread.
     number: u64,
-    /// Of a lease that may end on another thread: where to say so.
-    ended: Option<Arc<Ended>>,
+    /// Of a lease that may end on another thread: the thread that took it.
+    thread: Option<u64>,
 }
 
 impl Note {
@@ -94,20 +103,20 @@ impl Note {
     #[inline]
     pub(crate) fn of_thread(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
         let number = HELD.try_with(|thread| thread.borrow_mut().remember(attachment, span, place));
-        Self { number: number.unwrap_or(0), ended: None }
+        Self { number: number.unwrap_or(0), thread: None }
     }
 
     /// Of a lease that may end on any thread. Its own thread finds out when it next looks.
     pub(crate) fn of_anywhere(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
         let remembered = HELD.try_with(|thread| {
             let thread = &mut *thread.borrow_mut();
-            (
-                thread.remember(attachment, span, place),
-                Arc::clone(thread.ended.get_or_insert_with(|| Arc::new(Shared::new(Vec::new())))),
-            )
+            if thread.number == 0 {
+                thread.enrol();
+            }
+            (thread.remember(attachment, span, place), thread.number)
         });
-        let (number, ended) = remembered.map_or((0, None), |(number, ended)| (number, Some(ended)));
-        Self { number, ended }
+        let (number, thread) = remembered.unwrap_or((0, 0));
+        Self { number, thread: Some(thread) }
     }
 }
 
@@ -119,24 +128,36 @@ impl Thread {
         self.held.push(Held { number, file, attach, span, place });
         number
     }
+
+    #[cold]
+    fn enrol(&mut self) {
+        self.number = NUMBERS.fetch_add(1, Relaxed) + 1;
+        THREADS.with(|all| all.push((self.number, Vec::new())));
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        if self.number != 0 {
+            THREADS.with(|all| all.retain(|(number, _)| *number != self.number));
+        }
+    }
 }
 
 impl Drop for Note {
     #[inline]
     fn drop(&mut self) {
         let is_here = HELD.try_with(|thread| {
-            let Thread { held, ended, .. } = &mut *thread.borrow_mut();
-            let is_here = match &self.ended {
-                Some(theirs) => ended.as_ref().is_some_and(|ours| Arc::ptr_eq(ours, theirs)),
-                None => true,
-            };
+            let Thread { held, number, .. } = &mut *thread.borrow_mut();
+            let is_here = self.thread.is_none_or(|taken_on| taken_on == *number);
             if let Some(at) = held.iter().rposition(|it| is_here && it.number == self.number) {
                 held.swap_remove(at);
             }
             is_here
         });
-        if let (Some(ended), Ok(false) | Err(_)) = (&self.ended, is_here) {
-            ended.with(|ended| ended.push(self.number));
+        if let (Some(thread), Ok(false) | Err(_)) = (self.thread, is_here) {
+            // A thread that is gone waits for nothing.
+            _ = ended_of(thread, |ended| ended.push(self.number));
         }
     }
 }

@@ -186,6 +186,7 @@ impl AnyCell {
         Ok(AnyCellWriter { role: Role::acquire(Here::new(&self.attachment), until_ns)? })
     }
 
+    #[inline]
     fn check_len(&self, len: usize) -> Result<()> {
         if len == self.size_bytes() {
             return Ok(());

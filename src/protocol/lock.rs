@@ -132,6 +132,7 @@ impl<W: World> Local<W> {
     /// The announcement and the look at the writer's word are `SeqCst`, as are the writer's taking of its word and its
     /// look at the announcements: one of them sees the other. The load of a free word meets the swap in
     /// [`Local::release`]: what the last writer wrote is visible.
+    #[inline]
     pub(crate) fn read(&self, world: &W, me: Participant, span: Span, until_ns: u64) -> Result<Option<Place>> {
         let record = me.record(world)?;
         let mut patience = Patience::until(until_ns);
@@ -165,6 +166,7 @@ impl<W: World> Local<W> {
     /// The release half of the change meets the writer's load of the announcement: our last look at the block is over
     /// before it writes. That the change and the look for [`DRAIN`] are `SeqCst`, as are the writer's setting of it and its next
     /// look, lets no wake-up be lost.
+    #[inline]
     pub(crate) fn end_read(&self, world: &W, me: Participant, span: Span, place: Place) -> Result<()> {
         let record = me.record(world)?;
         let is_gone = match place {
@@ -177,6 +179,7 @@ impl<W: World> Local<W> {
         if is_gone { wake_writers(world, span) } else { Ok(()) }
     }
 
+    #[inline]
     fn announce(&self, world: &W, record: &Record<'_, W>, span: Span) -> Result<Place> {
         if span.count == world.blocks() {
             record.holds.fetch_add(1, SeqCst);
@@ -290,6 +293,7 @@ impl<W: World> Local<W> {
         drained
     }
 
+    #[inline]
     fn take_word(&self, world: &W, me: Participant, block: u32, patience: &mut Patience) -> Result<bool> {
         let wr = words(world, block)?.wr;
         let mine = me.tag().to_bits();
@@ -312,6 +316,7 @@ impl<W: World> Local<W> {
     ///
     /// # Ordering
     /// The swap releases what was written to whoever finds the word free. It is `SeqCst`, so that the look in [`changed`] comes after the stores before it.
+    #[inline]
     pub(crate) fn release(&self, world: &W, block: u32) -> Result<()> {
         let wr = words(world, block)?.wr;
         self.set_writes(block, false);

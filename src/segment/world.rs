@@ -25,9 +25,11 @@ impl World for Segment {
     type U32 = AtomicU32;
     type U64 = AtomicU64;
 
+    #[inline]
     fn participants(&self) -> u32 {
         self.identity.nparts
     }
+    #[inline]
     fn slots(&self) -> u32 {
         self.identity.nslots
     }
@@ -39,10 +41,12 @@ impl World for Segment {
     fn is_cell(&self) -> bool {
         self.form.kind == Kind::Cell
     }
+    #[inline]
     fn ring_len(&self) -> u64 {
         // Two or more in every stream; the ring of another kind is never asked for, and must not divide by zero.
         u64::from(self.identity.ring.max(1))
     }
+    #[inline]
     fn prod(&self) -> &AtomicU32 {
         self.control32(offset_of!(Control, prod))
     }
@@ -62,9 +66,11 @@ impl World for Segment {
     fn room(&self) -> &AtomicU32 {
         self.control32(offset_of!(Control, room))
     }
+    #[inline]
     fn durable(&self) -> &AtomicU64 {
         self.control64(offset_of!(Control, durable))
     }
+    #[inline]
     fn pending(&self) -> &AtomicU64 {
         self.control64(offset_of!(Control, pending))
     }
@@ -109,9 +115,11 @@ impl World for Segment {
         self.word64(self.identity.ring_words.off + 8 * (seq % self.ring_len()))
     }
 
+    #[inline]
     fn fence(order: Ordering) {
         std::sync::atomic::fence(order);
     }
+    #[inline]
     fn now_ns(&self) -> u64 {
         futex::now_ns()
     }
@@ -121,6 +129,7 @@ impl World for Segment {
     fn wake_all(&self, word: &AtomicU32) {
         futex::wake_all(word);
     }
+    #[inline]
     fn pause(&self, looks: u32) -> bool {
         match looks {
             0 => {}

@@ -1,9 +1,10 @@
 //! Arrays in place: handles, and the lazy parts that indexing them makes.
 
 use crate::dtype;
-use crate::error::{Result, closed, exception};
+use crate::error::{Result, exception};
 use crate::exchange::Progress;
-use crate::lease::{Read, Spare, Write, lock};
+use crate::handle::{Handle, Mapped, attach};
+use crate::lease::{Read, Write};
 use crate::options::{
     attach_within, attributes_of, attributes_to_python, generation_to_python, is_read_only, letter_of, order_of,
     place_of, shape_of,
@@ -20,99 +21,6 @@ use sharray::{AnyArray, ArrayBuilder, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-/// What a handle and its parts have in common: one attach.
-#[derive(Debug)]
-pub(crate) struct Handle {
-    name: Arc<str>,
-    place: Directory,
-    is_read_only: bool,
-    generation: [u8; 16],
-    dtype: Py<PyArrayDescr>,
-    /// `None` once it was closed.
-    attached: Mutex<Option<Attached>>,
-}
-
-/// An attach, and what was made for it and can be used again.
-#[derive(Debug)]
-struct Attached {
-    array: Arc<AnyArray>,
-    reads: Spare<Read>,
-    writes: Spare<Write>,
-}
-
-impl Attached {
-    fn new(array: AnyArray) -> Self {
-        Self { array: Arc::new(array), reads: Spare::default(), writes: Spare::default() }
-    }
-}
-
-impl Handle {
-    /// Does something with the attach; in a forked child, attaches again first.
-    fn with<R>(&self, py: Python<'_>, act: impl FnOnce(&mut Attached) -> R) -> Result<R> {
-        let mut attached = lock(&self.attached);
-        let Some(had) = attached.as_mut() else { return Err(closed(py, &self.name).into()) };
-        let mut gone = None;
-        if had.array.is_inherited() {
-            let again = attach(py, &self.place, &self.name, self.is_read_only, self.generation)?;
-            gone = Some(std::mem::replace(had, Attached::new(again)));
-        }
-        let done = act(had);
-        // What is dropped with it may run Python.
-        drop(attached);
-        drop(gone);
-        Ok(done)
-    }
-
-    /// The attached array.
-    fn array(&self, py: Python<'_>) -> Result<Arc<AnyArray>> {
-        self.with(py, |attached| Arc::clone(&attached.array))
-    }
-
-    /// Keeps a context manager of this attach to be used again.
-    pub(crate) fn keep_read(&self, read: &Bound<'_, Read>, of: &Arc<AnyArray>) {
-        let mut attached = lock(&self.attached);
-        let home = attached.as_mut().filter(|attached| Arc::ptr_eq(&attached.array, of));
-        let gone = home.and_then(|home| home.reads.keep(read));
-        drop(attached);
-        drop(gone);
-    }
-
-    /// Keeps a context manager of this attach to be used again.
-    pub(crate) fn keep_write(&self, write: &Bound<'_, Write>, of: &Arc<AnyArray>) {
-        let mut attached = lock(&self.attached);
-        let home = attached.as_mut().filter(|attached| Arc::ptr_eq(&attached.array, of));
-        let gone = home.and_then(|home| home.writes.keep(write));
-        drop(attached);
-        drop(gone);
-    }
-
-    fn close(&self) {
-        // What is dropped with it may run Python.
-        let attached = lock(&self.attached).take();
-        drop(attached);
-    }
-
-    pub(crate) fn shared_name(&self) -> Arc<str> {
-        Arc::clone(&self.name)
-    }
-
-    pub(crate) fn dtype<'py>(&self, py: Python<'py>) -> &Bound<'py, PyArrayDescr> {
-        self.dtype.bind(py)
-    }
-}
-
-/// Attaches to one incarnation of a name.
-fn attach(py: Python<'_>, place: &Directory, name: &str, is_read_only: bool, generation: [u8; 16]) -> Result<AnyArray> {
-    let builder = AnyArray::builder().directory(place);
-    let builder = if is_read_only { builder.read_only() } else { builder };
-    let array = builder.attach(name)?;
-    if array.generation() == generation {
-        return Ok(array);
-    }
-    Err(exception(py, "Replaced", name, &format!("array {name:?} was unlinked, and another one has its name")).into())
-}
 
 /// An array that everyone sees change, or a part of one.
 ///
@@ -132,104 +40,97 @@ fn attach(py: Python<'_>, place: &Directory, name: &str, is_read_only: bool, gen
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Array {
-    handle: Arc<Handle>,
+    handle: Py<Handle>,
     part: Part,
     /// The blocks that the part is in.
     blocks: Range<usize>,
     is_whole: bool,
 }
 
-/// Keeps an attach, and so its mapping, alive: the base of live views.
-#[pyclass(frozen, module = "sharray")]
-#[derive(Debug)]
-pub(crate) struct Mapped {
-    _array: Arc<AnyArray>,
-}
-
 impl Array {
     fn new(py: Python<'_>, place: Directory, array: AnyArray) -> Result<Self> {
         let part = Part::whole(array.shape(), &array.strides());
         let blocks = 0..array.blocks();
-        let handle = Handle {
-            name: array.name().into(),
-            place,
-            is_read_only: array.is_read_only(),
-            generation: array.generation(),
-            dtype: dtype::to_python(py, array.dtype())?.unbind(),
-            attached: Mutex::new(Some(Attached::new(array))),
-        };
-        Ok(Self { handle: Arc::new(handle), part, blocks, is_whole: true })
+        let handle = Py::new(py, Handle::new(py, place, array)?)?;
+        Ok(Self { handle, part, blocks, is_whole: true })
+    }
+
+    fn handle(&self) -> &Handle {
+        self.handle.get()
+    }
+
+    fn mapped(&self, py: Python<'_>) -> Result<Py<Mapped>> {
+        self.handle().mapped(py)
     }
 
     /// The items as they are, whatever they are: nobody is kept from changing them.
     fn live<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
-        let array = self.handle.array(py)?;
-        let base = array.as_ptr().wrapping_offset(self.part.offset()).cast_mut();
+        let mapped = self.mapped(py)?;
+        let base = mapped.get().array.as_ptr().wrapping_offset(self.part.offset()).cast_mut();
         let placed = Placed { base, shape: self.part.shape(), strides: self.part.strides(), is_writeable: false };
-        let owner = Bound::new(py, Mapped { _array: array })?.into_any();
+        let owner = mapped.into_bound(py).into_any();
         // SAFETY: the part is inside the array, which is mapped as long as the owner lives; it is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
-        Ok(unsafe { view::array(py, self.handle.dtype(py), placed, owner) }?)
+        Ok(unsafe { view::array(py, self.handle().dtype(py), placed, owner) }?)
     }
 
     fn take_read<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Read>> {
         let patience = Patience::of(timeout)?;
-        let array = self.handle.array(py)?;
+        let mapped = self.mapped(py)?;
+        let array = &mapped.get().array;
         let guard = patience.wait(py, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
-        let spare = if self.is_whole { self.handle.with(py, |attached| attached.reads.take())? } else { None };
-        if let Some(read) = spare {
-            read.get().again(guard);
+        let home = self.home(py);
+        if let Some(read) = home.as_ref().and_then(|home| home.get().spare_read(py, &mapped)) {
+            read.get().again(py, guard, home);
             return Ok(read.into_bound(py));
         }
-        Read::new(py, &self.handle, self.home(), &array, &self.part, guard)
+        Read::new(py, self.handle(), home, mapped, &self.part, guard)
     }
 
     fn take_write<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, Write>> {
         let patience = Patience::of(timeout)?;
-        let array = self.handle.array(py)?;
+        let mapped = self.mapped(py)?;
+        let array = &mapped.get().array;
         let guard = patience.wait(py, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
-        let spare = if self.is_whole { self.handle.with(py, |attached| attached.writes.take())? } else { None };
-        if let Some(write) = spare {
-            write.get().again(py, guard);
+        let home = self.home(py);
+        if let Some(write) = home.as_ref().and_then(|home| home.get().spare_write(py, &mapped)) {
+            write.get().again(py, guard, home);
             return Ok(write.into_bound(py));
         }
-        Write::new(py, &self.handle, self.home(), &array, &self.part, guard)
+        Write::new(py, self.handle(), home, mapped, &self.part, guard)
     }
 
     /// The array, if this is all of it.
-    fn whole(&self, py: Python<'_>) -> Result<Arc<AnyArray>> {
+    fn whole(&self, py: Python<'_>) -> Result<Py<Mapped>> {
         if !self.is_whole {
             let message = "a part is not exported by the kernel: save_npy(path, part.snapshot()) writes it";
             return Err(PyTypeError::new_err(message).into());
         }
-        self.handle.array(py)
+        self.mapped(py)
     }
 
     /// Where the context managers of this handle are kept to be used again: those of the whole array.
-    fn home(&self) -> Weak<Handle> {
-        if self.is_whole { Arc::downgrade(&self.handle) } else { Weak::new() }
+    fn home(&self, py: Python<'_>) -> Option<Py<Handle>> {
+        self.is_whole.then(|| self.handle.clone_ref(py))
     }
 
     fn copy<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyUntypedArray>> {
-        let array = self.handle.array(py)?;
+        let mapped = self.mapped(py)?;
+        let array = &mapped.get().array;
         let order = letter_of(array.order());
         let numpy = py.import("numpy")?;
         let options = PyDict::new(py);
         options.set_item("order", order)?;
-        let empty = numpy.getattr("empty")?.call((self.part.shape(), self.handle.dtype(py)), Some(&options))?;
+        let empty = numpy.getattr("empty")?.call((self.part.shape(), self.handle().dtype(py)), Some(&options))?;
         let mut copy = empty.cast_into::<PyUntypedArray>().map_err(PyErr::from)?;
         if self.is_whole {
             // SAFETY: NumPy has just made it, packed and with as many items as the array has; nobody else knows it.
             #[allow(unsafe_code, reason = "it is filled in place")]
             let bytes = unsafe { view::bytes_of_new(&mut copy, array.size_bytes()) };
-            let bytes = Mutex::new(bytes);
-            Patience::of(timeout)?.wait(py, |timeout| {
-                let mut bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
-                match timeout {
-                    Some(timeout) if timeout.is_zero() => array.try_read_into(&mut bytes),
-                    Some(timeout) => array.read_into_timeout(&mut bytes, timeout),
-                    None => array.read_into(&mut bytes),
-                }
+            Patience::of(timeout)?.wait(py, |timeout| match timeout {
+                Some(timeout) if timeout.is_zero() => array.try_read_into(bytes),
+                Some(timeout) => array.read_into_timeout(bytes, timeout),
+                None => array.read_into(bytes),
             })?;
         } else {
             let read = self.take_read(py, timeout)?;
@@ -378,7 +279,7 @@ impl Array {
         if !self.is_whole {
             return Err(PyTypeError::new_err("a part has no blocks of its own: ask the whole array").into());
         }
-        let rows = self.handle.array(py)?.rows(index..index.saturating_add(count))?;
+        let rows = self.mapped(py)?.get().array.rows(index..index.saturating_add(count))?;
         let slice = pyo3::types::PySlice::new(py, rows.start as isize, rows.end as isize, 1);
         if self.part.ndim() == 0 {
             return self.__getitem__(PyEllipsis::get(py).as_any());
@@ -416,7 +317,8 @@ impl Array {
     /// 2
     #[pyo3(signature = (since = None, timeout = None))]
     fn wait_changed(&self, py: Python<'_>, since: Option<u64>, timeout: Option<f64>) -> Result<u64> {
-        let array = self.handle.array(py)?;
+        let mapped = self.mapped(py)?;
+        let array = &mapped.get().array;
         let since = since.unwrap_or_else(|| array.sequence());
         Patience::of(timeout)?
             .wait(py, |timeout| array.wait_changed(since, timeout.unwrap_or(std::time::Duration::MAX)))
@@ -425,13 +327,14 @@ impl Array {
     /// Writes the array to the disk, as far as the system does, and waits until it is there: what `numpy.memmap.flush`
     /// does.
     fn flush(&self, py: Python<'_>) -> Result<()> {
-        let array = self.handle.array(py)?;
+        let mapped = self.mapped(py)?;
+        let array = &mapped.get().array;
         Ok(py.detach(|| array.flush())?)
     }
 
     /// Detaches. Views that were made before stay valid; the handle and its parts do not.
-    fn close(&self) {
-        self.handle.close();
+    fn close(&self, py: Python<'_>) {
+        self.handle().close(py);
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -439,8 +342,8 @@ impl Array {
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: &Bound<'_, PyTuple>) {
-        self.close();
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) {
+        self.close(py);
     }
 
     /// Writes the array into a .npy file, byte for byte as `numpy.save` would.
@@ -470,7 +373,8 @@ impl Array {
     /// np.float64(3.0)
     #[pyo3(signature = (path, *, progress = None))]
     fn export_npy(&self, py: Python<'_>, path: PathBuf, progress: Option<&Bound<'_, PyAny>>) -> Result<()> {
-        let (array, mut progress) = (self.whole(py)?, Progress::of(progress));
+        let (mapped, mut progress) = (self.whole(py)?, Progress::of(progress));
+        let array = &mapped.get().array;
         let done = py.detach(|| array.export_npy_with(path, |done, all| progress.tell(done, all)));
         progress.end(done)
     }
@@ -497,7 +401,8 @@ impl Array {
     /// array([0, 1, 2])
     #[pyo3(signature = (path, *, progress = None))]
     fn export_raw(&self, py: Python<'_>, path: PathBuf, progress: Option<&Bound<'_, PyAny>>) -> Result<()> {
-        let (array, mut progress) = (self.whole(py)?, Progress::of(progress));
+        let (mapped, mut progress) = (self.whole(py)?, Progress::of(progress));
+        let array = &mapped.get().array;
         let done = py.detach(|| array.export_raw(path, |done, all| progress.tell(done, all)));
         progress.end(done)
     }
@@ -531,14 +436,15 @@ impl Array {
         if !["r", "r+", "c"].contains(&mode) {
             return Err(PyValueError::new_err(format!("mode is {mode:?}, expected 'r', 'r+' or 'c'")).into());
         }
-        let array = self.handle.array(py)?;
-        let info = self.handle.place.inspect(&self.handle.name)?;
-        if info.generation != self.handle.generation {
-            let name = &self.handle.name;
+        let mapped = self.mapped(py)?;
+        let array = &mapped.get().array;
+        let info = self.handle().place.inspect(&self.handle().name)?;
+        if info.generation != self.handle().generation {
+            let name = &self.handle().name;
             return Err(exception(py, "Replaced", name, &format!("another array has the name {name:?} by now")).into());
         }
         let options = PyDict::new(py);
-        options.set_item("dtype", self.handle.dtype(py))?;
+        options.set_item("dtype", self.handle().dtype(py))?;
         options.set_item("mode", mode)?;
         options.set_item("offset", info.data_offset)?;
         options.set_item("shape", PyTuple::new(py, array.shape())?)?;
@@ -554,13 +460,13 @@ impl Array {
     /// Its name.
     #[getter]
     fn name(&self) -> &str {
-        &self.handle.name
+        &self.handle().name
     }
 
     /// The items' dtype.
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> Bound<'py, PyArrayDescr> {
-        self.handle.dtype(py).clone()
+        self.handle().dtype(py).clone()
     }
 
     /// Its shape.
@@ -590,7 +496,7 @@ impl Array {
     /// The bytes of one item.
     #[getter]
     fn itemsize(&self, py: Python<'_>) -> PyResult<usize> {
-        self.handle.dtype(py).getattr("itemsize")?.extract()
+        self.handle().dtype(py).getattr("itemsize")?.extract()
     }
 
     /// The bytes of all items.
@@ -602,37 +508,37 @@ impl Array {
     /// ``'C'`` or ``'F'``: how the items of the whole array stand in memory.
     #[getter]
     fn order(&self, py: Python<'_>) -> Result<&'static str> {
-        self.handle.with(py, |attached| letter_of(attached.array.order()))
+        Ok(letter_of(self.mapped(py)?.get().array.order()))
     }
 
     /// How many blocks the whole array is divided into, each with a lock of its own.
     #[getter]
     fn blocks(&self, py: Python<'_>) -> Result<usize> {
-        self.handle.with(py, |attached| attached.array.blocks())
+        Ok(self.mapped(py)?.get().array.blocks())
     }
 
     /// Two for each write that has ended, and one more while any is under way.
     #[getter]
     fn sequence(&self, py: Python<'_>) -> Result<u64> {
-        self.handle.with(py, |attached| attached.array.sequence())
+        Ok(self.mapped(py)?.get().array.sequence())
     }
 
     /// The facts that it was created with.
     #[getter]
     fn attributes<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
-        Ok(attributes_to_python(py, self.handle.array(py)?.attributes())?)
+        Ok(attributes_to_python(py, self.mapped(py)?.get().array.attributes())?)
     }
 
     /// Whether it can only be copied, because the file may only be read.
     #[getter]
     fn is_read_only(&self) -> bool {
-        self.handle.is_read_only
+        self.handle().is_read_only
     }
 
     /// Whether it was unlinked: those who are attached go on, nobody else can attach.
     #[getter]
     fn is_retired(&self, py: Python<'_>) -> Result<bool> {
-        Ok(self.handle.array(py)?.is_retired())
+        Ok(self.mapped(py)?.get().array.is_retired())
     }
 
     /// Raises if somebody cut the file short while it was mapped.
@@ -647,27 +553,27 @@ impl Array {
     /// IoError
     ///     If a page could not be had though the file is long enough: it was cut for a moment, or its disk failed.
     fn check_whole(&self, py: Python<'_>) -> Result<()> {
-        Ok(self.handle.array(py)?.check_whole()?)
+        Ok(self.mapped(py)?.get().array.check_whole()?)
     }
 
     /// Whether this handle was closed.
     #[getter]
-    fn is_closed(&self) -> bool {
-        lock(&self.handle.attached).is_none()
+    fn is_closed(&self, py: Python<'_>) -> bool {
+        self.handle().is_closed(py)
     }
 
     /// Which incarnation of the name this is: unlinked and created again, an array has another one.
     #[getter]
     fn generation<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        generation_to_python(py, self.handle.generation)
+        generation_to_python(py, self.handle().generation)
     }
 
     /// The handle of a part of it: integers, slices, ``...`` and ``None``. It reads nothing yet, and pickles by name.
     fn __getitem__(&self, index: &Bound<'_, PyAny>) -> Result<Self> {
         let part = self.part.pick(index)?;
         let is_whole = self.is_whole && part == self.part;
-        let blocks = part.blocks(&*self.handle.array(index.py())?)?;
-        Ok(Self { handle: Arc::clone(&self.handle), part, blocks, is_whole })
+        let blocks = part.blocks(&self.mapped(index.py())?.get().array)?;
+        Ok(Self { handle: self.handle.clone_ref(index.py()), part, blocks, is_whole })
     }
 
     /// Writes to a part of it, under a lease.
@@ -675,7 +581,7 @@ impl Array {
         let part = self.__getitem__(index)?;
         // What does not fit is found out before anything is written.
         let fitting = py.import("sharray._numpy")?.getattr("fitting")?;
-        let value = fitting.call1((value, part.handle.dtype(py), PyTuple::new(py, part.part.shape())?))?;
+        let value = fitting.call1((value, part.handle().dtype(py), PyTuple::new(py, part.part.shape())?))?;
         let write = part.take_write(py, None)?;
         let done = write.get().lend(py).and_then(|items| Ok(items.set_item(PyEllipsis::get(py), value)?));
         Write::release(&write, done.is_err())?;
@@ -696,7 +602,7 @@ impl Array {
         copy: Option<bool>,
     ) -> Result<Bound<'py, PyAny>> {
         let wanted = dtype.map(|dtype| PyArrayDescr::new(py, dtype.clone())).transpose()?;
-        let has_it = wanted.as_ref().is_none_or(|wanted| wanted.eq(self.handle.dtype(py)).unwrap_or(false));
+        let has_it = wanted.as_ref().is_none_or(|wanted| wanted.eq(self.handle().dtype(py)).unwrap_or(false));
         if has_it && copy != Some(true) {
             return Ok(self.live(py)?.into_any());
         }
@@ -730,7 +636,7 @@ impl Array {
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let restore = py.import("sharray._sharray")?.getattr("_attach_array")?;
-        let Handle { name, place, is_read_only, generation, .. } = &*self.handle;
+        let Handle { name, place, is_read_only, generation, .. } = self.handle();
         let part = if self.is_whole { None } else { Some(self.part.tell()) };
         let generation = PyBytes::new(py, generation);
         let told = (place.path().as_os_str(), place.trusts_others(), &**name, is_read_only, generation, part);
@@ -740,21 +646,21 @@ impl Array {
     /// What tells dask whether two handles show the same items: which array, which part, and how often it was written.
     fn __dask_tokenize__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyTuple>> {
         let part = self.part.tell();
-        let generation = PyBytes::new(py, &self.handle.generation);
-        let sequence = self.handle.array(py)?.sequence();
+        let generation = PyBytes::new(py, &self.handle().generation);
+        let sequence = self.mapped(py)?.get().array.sequence();
         Ok(("sharray.Array", generation, part, sequence).into_pyobject(py)?)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let shape = PyTuple::new(py, self.part.shape())?.repr()?;
-        let dtype = self.handle.dtype(py).call_method0("__str__")?;
+        let dtype = self.handle().dtype(py).call_method0("__str__")?;
         let part = if self.is_whole { "" } else { "part of " };
-        let state = match (self.is_closed(), self.handle.is_read_only) {
+        let state = match (self.is_closed(py), self.handle().is_read_only) {
             (true, _) => ", closed",
             (false, true) => ", read-only",
             (false, false) => "",
         };
-        Ok(format!("<sharray.Array {part}{:?}: {dtype} {shape}{state}>", self.handle.name))
+        Ok(format!("<sharray.Array {part}{:?}: {dtype} {shape}{state}>", self.handle().name))
     }
 
     fn _repr_html_<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -1151,8 +1057,9 @@ pub(crate) fn attach_again(
     let place = if trusts_others { Directory::open_trusting_others(path)? } else { Directory::open(path)? };
     let whole = Array::new(py, place.clone(), attach(py, &place, name, is_read_only, generation)?)?;
     let Some(part) = part else { return Ok(whole) };
-    let array = whole.handle.array(py)?;
-    let part = Part::heard(part, &array)?;
-    let blocks = part.blocks(&array)?;
+    let mapped = whole.mapped(py)?;
+    let array = &mapped.get().array;
+    let part = Part::heard(part, array)?;
+    let blocks = part.blocks(array)?;
     Ok(Array { handle: whole.handle, part, blocks, is_whole: false })
 }

@@ -4,33 +4,30 @@
 //! manager and all views are gone. A context manager whose block has ended is kept, and used again once nobody else has it
 //! or its array.
 
-use crate::array::Handle;
 use crate::error::{Result, closed, stale_view_warning};
+use crate::gil::GilCell;
+use crate::handle::{Handle, Mapped};
 use crate::part::Part;
 use crate::view::{self, Placed};
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
-use sharray::{AnyArray, OwnedReadGuard, OwnedWriteGuard};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use sharray::{OwnedReadGuard, OwnedWriteGuard};
+use std::sync::Arc;
 
 /// Has a lease for reading, and keeps its array mapped.
 #[pyclass(frozen, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct ReadTether {
-    array: Arc<AnyArray>,
-    guard: Mutex<Option<OwnedReadGuard>>,
+    mapped: Py<Mapped>,
+    guard: GilCell<Option<OwnedReadGuard>>,
 }
 
 /// Has a lease for writing, and keeps its array mapped.
 #[pyclass(frozen, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct WriteTether {
-    array: Arc<AnyArray>,
-    guard: Mutex<Option<OwnedWriteGuard>>,
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mapped: Py<Mapped>,
+    guard: GilCell<Option<OwnedWriteGuard>>,
 }
 
 /// Where a part starts in what a guard lends, which are whole blocks from a certain row on.
@@ -53,8 +50,8 @@ fn offset_in(part: &Part, first_row: usize, strides: impl FnOnce() -> Vec<usize>
 #[derive(Debug)]
 pub(crate) struct Read {
     name: Arc<str>,
-    /// Where it is kept to be used again: nowhere, if it is of a part.
-    home: Weak<Handle>,
+    /// While the lease lasts, where it is kept afterwards to be used again: nowhere, if it is of a part.
+    home: GilCell<Option<Py<Handle>>>,
     tether: Py<ReadTether>,
     array: Py<PyUntypedArray>,
     is_copy: bool,
@@ -64,31 +61,33 @@ impl Read {
     pub(crate) fn new<'py>(
         py: Python<'py>,
         handle: &Handle,
-        home: Weak<Handle>,
-        array: &Arc<AnyArray>,
+        home: Option<Py<Handle>>,
+        mapped: Py<Mapped>,
         part: &Part,
         guard: OwnedReadGuard,
     ) -> Result<Bound<'py, Self>> {
         let (base, is_copy) = (guard.as_ptr(), guard.is_copy());
         let base = base.wrapping_offset(offset_in(part, guard.rows().start, || guard.strides())).cast_mut();
-        let tether = Bound::new(py, ReadTether { array: Arc::clone(array), guard: Mutex::new(Some(guard)) })?;
+        let tether = Bound::new(py, ReadTether { mapped, guard: GilCell::new(Some(guard)) })?;
         let placed = Placed { base, shape: part.shape(), strides: part.strides(), is_writeable: false };
         // SAFETY: the part is inside what the guard lends: the mapping, which lives as long as the array that the tether
         // has, or a copy, which lives as long as the guard, which is then not given back. It is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         let array = unsafe { view::array(py, handle.dtype(py), placed, tether.clone().into_any()) }?;
         let (tether, array) = (tether.unbind(), array.unbind());
-        Ok(Bound::new(py, Self { name: handle.shared_name(), home, tether, array, is_copy })?)
+        let (name, home) = (Arc::clone(&handle.name), GilCell::new(home));
+        Ok(Bound::new(py, Self { name, home, tether, array, is_copy })?)
     }
 
     /// Lends the same array again under another lease. Nobody has it any more.
-    pub(crate) fn again(&self, guard: OwnedReadGuard) {
-        *lock(&self.tether.get().guard) = Some(guard);
+    pub(crate) fn again(&self, py: Python<'_>, guard: OwnedReadGuard, home: Option<Py<Handle>>) {
+        self.tether.get().guard.set(py, Some(guard));
+        self.home.set(py, home);
     }
 
     /// The array.
     pub(crate) fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
-        if lock(&self.tether.get().guard).is_none() {
+        if !self.tether.get().guard.is_some(py) {
             return Err(closed(py, &self.name).into());
         }
         Ok(self.array.bind(py).clone())
@@ -97,16 +96,17 @@ impl Read {
     /// Gives the lease back, and says if what was lent was gone: if somebody cut the file short. A copy keeps nobody out, and
     /// views may show it for as long as they like.
     pub(crate) fn release(slf: &Bound<'_, Self>) -> Result<()> {
-        let this = slf.get();
+        let (py, this) = (slf.py(), slf.get());
         if this.is_copy {
             return Ok(());
         }
         let tether = this.tether.get();
-        let Some(guard) = lock(&tether.guard).take() else { return Ok(()) };
+        let Some(guard) = tether.guard.take(py) else { return Ok(()) };
         drop(guard);
-        tether.array.check_whole()?;
-        if let Some(home) = this.home.upgrade() {
-            home.keep_read(slf, &tether.array);
+        let home = this.home.take(py);
+        tether.mapped.get().array.check_whole()?;
+        if let Some(home) = home {
+            home.get().keep_read(slf, &tether.mapped);
         }
         Ok(())
     }
@@ -231,8 +231,8 @@ impl Lent {
 #[derive(Debug)]
 pub(crate) struct Write {
     name: Arc<str>,
-    /// Where it is kept to be used again: nowhere, if it is of a part.
-    home: Weak<Handle>,
+    /// While the lease lasts, where it is kept afterwards to be used again: nowhere, if it is of a part.
+    home: GilCell<Option<Py<Handle>>>,
     tether: Py<WriteTether>,
     lent: Lent,
 }
@@ -241,44 +241,55 @@ impl Write {
     pub(crate) fn new<'py>(
         py: Python<'py>,
         handle: &Handle,
-        home: Weak<Handle>,
-        array: &Arc<AnyArray>,
+        home: Option<Py<Handle>>,
+        mapped: Py<Mapped>,
         part: &Part,
         mut guard: OwnedWriteGuard,
     ) -> Result<Bound<'py, Self>> {
         let base = guard.as_mut_ptr().wrapping_offset(offset_in(part, guard.rows().start, || guard.strides()));
-        let tether = Bound::new(py, WriteTether { array: Arc::clone(array), guard: Mutex::new(Some(guard)) })?;
+        let tether = Bound::new(py, WriteTether { mapped, guard: GilCell::new(Some(guard)) })?;
         let placed = Placed { base, shape: part.shape(), strides: part.strides(), is_writeable: true };
         // SAFETY: the part is inside the array, which is mapped as long as the tether lives. The guard keeps everybody else
         // out, and when it goes the arrays are frozen.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         let root = unsafe { view::array(py, handle.dtype(py), placed, tether.clone().into_any()) }?;
-        Ok(Bound::new(py, Self { name: handle.shared_name(), home, tether: tether.unbind(), lent: Lent::new(root)? })?)
+        let (name, home) = (Arc::clone(&handle.name), GilCell::new(home));
+        Ok(Bound::new(py, Self { name, home, tether: tether.unbind(), lent: Lent::new(root)? })?)
     }
 
     /// Lends the same array again under another lease. Nobody has it any more.
-    pub(crate) fn again(&self, py: Python<'_>, mut guard: OwnedWriteGuard) {
+    pub(crate) fn again(&self, py: Python<'_>, mut guard: OwnedWriteGuard, home: Option<Py<Handle>>) {
         // SAFETY: it is the array that it was of, the whole of it, mapped in the same place.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         unsafe {
             self.lent.place(py, guard.as_mut_ptr());
         }
-        *lock(&self.tether.get().guard) = Some(guard);
+        self.tether.get().guard.set(py, Some(guard));
+        self.home.set(py, home);
     }
 
     /// The array.
     pub(crate) fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
-        if lock(&self.tether.get().guard).is_none() {
+        if !self.tether.get().guard.is_some(py) {
             return Err(closed(py, &self.name).into());
         }
         Ok(self.lent.array(py))
+    }
+
+    /// Does something with the lease, if it lasts.
+    fn with_guard<R>(&self, py: Python<'_>, act: impl FnOnce(&mut OwnedWriteGuard) -> R) -> Result<R> {
+        let cell = &self.tether.get().guard;
+        let mut guard = cell.take(py).ok_or_else(|| closed(py, &self.name))?;
+        let done = act(&mut guard);
+        cell.set(py, Some(guard));
+        Ok(done)
     }
 
     /// Gives the lease back; if the write failed, the blocks are poisoned. So they are if somebody cut the file short, which is
     /// said unless the write has failed for another reason.
     pub(crate) fn release(slf: &Bound<'_, Self>, has_failed: bool) -> Result<()> {
         let (py, this) = (slf.py(), slf.get());
-        let Some(guard) = lock(&this.tether.get().guard).take() else { return Ok(()) };
+        let Some(guard) = this.tether.get().guard.take(py) else { return Ok(()) };
         this.lent.freeze(py);
         let is_stale = this.lent.has_views();
         if has_failed {
@@ -286,11 +297,12 @@ impl Write {
         } else {
             drop(guard);
         }
+        let home = this.home.take(py);
         if !has_failed {
-            this.tether.get().array.check_whole()?;
+            this.tether.get().mapped.get().array.check_whole()?;
         }
-        if let Some(home) = this.home.upgrade() {
-            home.keep_write(slf, &this.tether.get().array);
+        if let Some(home) = home {
+            home.get().keep_write(slf, &this.tether.get().mapped);
         }
         if is_stale {
             let message = format!(
@@ -328,15 +340,12 @@ impl Write {
     /// Whether whoever wrote the array last did not come to the end: readers get `Poisoned` until `clear_poison`.
     #[getter]
     fn is_poisoned(&self, py: Python<'_>) -> Result<bool> {
-        let guard = lock(&self.tether.get().guard);
-        Ok(guard.as_ref().ok_or_else(|| closed(py, &self.name))?.is_poisoned())
+        self.with_guard(py, |guard| guard.is_poisoned())
     }
 
     /// Says that the items are whole again. Readers believe it.
     fn clear_poison(&self, py: Python<'_>) -> Result<()> {
-        let mut guard = lock(&self.tether.get().guard);
-        guard.as_mut().ok_or_else(|| closed(py, &self.name))?.clear_poison();
-        Ok(())
+        self.with_guard(py, OwnedWriteGuard::clear_poison)
     }
 
     fn __repr__(&self) -> String {
@@ -355,25 +364,25 @@ impl Write {
 /// A context manager that may be used again.
 pub(crate) trait Again {
     /// Whether nobody has it, its array or a view of that any more. One reference to it is the spare's own.
-    fn is_free(slf: &Py<Self>) -> bool
+    fn is_free(slf: &Py<Self>, py: Python<'_>) -> bool
     where
         Self: Sized;
 }
 
 impl Again for Read {
-    fn is_free(slf: &Py<Self>) -> bool {
+    fn is_free(slf: &Py<Self>, py: Python<'_>) -> bool {
         let Self { tether, array, .. } = slf.get();
         let is_unseen = view::references(slf.as_any()) == 1 && view::references(array.as_any()) == 1;
         // The array has one reference to the tether.
-        is_unseen && view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none()
+        is_unseen && view::references(tether.as_any()) == 2 && !tether.get().guard.is_some(py)
     }
 }
 
 impl Again for Write {
-    fn is_free(slf: &Py<Self>) -> bool {
+    fn is_free(slf: &Py<Self>, py: Python<'_>) -> bool {
         let Self { tether, lent, .. } = slf.get();
         let is_unseen = view::references(slf.as_any()) == 1 && !lent.is_seen();
-        is_unseen && view::references(tether.as_any()) == 2 && lock(&tether.get().guard).is_none()
+        is_unseen && view::references(tether.as_any()) == 2 && !tether.get().guard.is_some(py)
     }
 }
 
@@ -393,18 +402,24 @@ impl<T> Spare<T> {
         self.0.iter().flatten()
     }
 
-    /// Keeps one more. Returns the one that has to go for it: dropping it may run Python.
-    pub(crate) fn keep(&mut self, one: &Bound<'_, T>) -> Option<Py<T>> {
-        self.0.rotate_right(1);
-        self.0[0].replace(one.clone().unbind())
+    /// Keeps one more.
+    pub(crate) fn keep(spares: &GilCell<Self>, one: &Bound<'_, T>) {
+        let mut all = spares.take(one.py());
+        all.0.rotate_right(1);
+        let gone = all.0[0].replace(one.clone().unbind());
+        spares.set(one.py(), all);
+        // The one that has to go for it: dropping it may run Python.
+        drop(gone);
     }
 }
 
 impl<T: Again> Spare<T> {
     /// One that may be used again.
-    pub(crate) fn take(&mut self) -> Option<Py<T>> {
-        let is_free = |one: &Option<Py<T>>| one.as_ref().is_some_and(T::is_free);
-        let at = self.0.iter().position(is_free)?;
-        self.0[at].take()
+    pub(crate) fn take(spares: &GilCell<Self>, py: Python<'_>) -> Option<Py<T>> {
+        let mut all = spares.take(py);
+        let is_free = |one: &Option<Py<T>>| one.as_ref().is_some_and(|one| T::is_free(one, py));
+        let free = all.0.iter().position(is_free).and_then(|at| all.0[at].take());
+        spares.set(py, all);
+        free
     }
 }

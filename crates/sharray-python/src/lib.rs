@@ -17,6 +17,8 @@ mod dtype;
 mod error;
 mod exchange;
 mod frame;
+mod gil;
+mod handle;
 mod lease;
 mod memmap;
 mod options;

@@ -62,7 +62,7 @@ pub(crate) fn shape_of(shape: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
 pub(crate) fn attach_within<R: Send>(
     py: Python<'_>,
     wait: Option<f64>,
-    attach: impl Fn(Option<Duration>) -> sharray::Result<R> + Sync,
+    attach: impl Fn(Option<Duration>) -> sharray::Result<R> + Send,
 ) -> Result<R> {
     let Some(seconds) = wait else { return Ok(attach(None)?) };
     if Duration::try_from_secs_f64(seconds).is_err() {

@@ -2,7 +2,8 @@
 
 use crate::dtype;
 use crate::error::{Raised, Result, closed};
-use crate::lease::{Again, Lent, Spare, lock, warn};
+use crate::gil::GilCell;
+use crate::lease::{Again, Lent, Spare, warn};
 use crate::options::{attributes_of, generation_to_python, letter_of, order_of, place_of, shape_of};
 use crate::turns::{Held, Turns};
 use crate::view::{self, Placed};
@@ -12,7 +13,7 @@ use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
 use sharray::{AnyFrame, AnyPublisher, Backpressure, Error, OwnedLoan};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The one process that fills a stream with arrays.
@@ -37,7 +38,7 @@ pub(crate) struct Publisher {
     dtype: Py<PyArrayDescr>,
     publisher: Turns<AnyPublisher>,
     /// Without a publisher, so that they do not keep this one.
-    spares: Mutex<Spare<Loan>>,
+    spares: GilCell<Spare<Loan>>,
 }
 
 impl Publisher {
@@ -49,7 +50,7 @@ impl Publisher {
             shape: publisher.shape().to_vec(),
             dtype: dtype::to_python(py, publisher.dtype())?.unbind(),
             publisher: Turns::new(publisher),
-            spares: Mutex::default(),
+            spares: GilCell::new(Spare::default()),
         })
     }
 
@@ -78,41 +79,39 @@ impl Publisher {
         }
     }
 
-    /// Keeps a loan that is over, to be used again: one of the declared shape, while the publisher is there.
+    /// Keeps a loan that is over, to be used again: one of the declared shape.
     fn keep(&self, loan: &Bound<'_, Loan>) {
-        if loan.get().lent.root(loan.py()).shape() != self.shape || self.check_open(loan.py()).is_err() {
-            return;
+        if loan.get().lent.root(loan.py()).shape() == self.shape {
+            Spare::keep(&self.spares, loan);
         }
-        let gone = lock(&self.spares).keep(loan);
-        drop(gone);
+    }
+
+    /// Unpins what was published by loans that are over, if nobody has their arrays any more.
+    fn let_go(&self, py: Python<'_>) {
+        let spares = self.spares.take(py);
+        spares.iter().for_each(|loan| loan.get().let_go(py));
+        self.spares.set(py, spares);
     }
 
     /// Gives the publisher up, and what was kept to be used again.
     fn leave(&self, py: Python<'_>) -> Option<AnyPublisher> {
-        let spares = std::mem::take(&mut *lock(&self.spares));
-        drop(spares);
+        drop(self.spares.take(py));
         py.detach(|| self.publisher.lock().take())
     }
 
     fn take_loan(&self, py: Python<'_>, patience: Patience) -> Result<OwnedLoan> {
-        self.check_open(py)?;
         let loan = |timeout| self.with(timeout, |publisher| publisher.loan_owned(timeout));
-        patience.wait_while(py, || self.check_open(py), loan)
+        let loaned = patience.wait_while(py, || self.check_open(py), loan);
+        loaned.or_else(|error| self.check_open(py).and(Err(error)))
     }
 
     /// Publishes a loan. If it was not published it is still there: views may show its bytes.
     ///
     /// It waits only if others were published since it was taken.
-    fn publish_loan(&self, py: Python<'_>, patience: Patience, loan: &Mutex<Option<OwnedLoan>>) -> Result<AnyFrame> {
-        self.check_open(py)?;
-        patience.wait_while(
-            py,
-            || self.check_open(py),
-            |timeout| {
-                let mut loan = loan.lock().unwrap_or_else(PoisonError::into_inner);
-                self.with(timeout, |publisher| publisher.publish_from(&mut loan, timeout))
-            },
-        )
+    fn publish_loan(&self, py: Python<'_>, patience: Patience, loan: &mut Option<OwnedLoan>) -> Result<AnyFrame> {
+        let publish = |timeout| self.with(timeout, |publisher| publisher.publish_from(loan, timeout));
+        let published = patience.wait_while(py, || self.check_open(py), publish);
+        published.or_else(|error| self.check_open(py).and(Err(error)))
     }
 }
 
@@ -165,18 +164,17 @@ impl Publisher {
         let (patience, facts) = (Patience::of(timeout)?, Facts { time, tags });
         facts.check()?;
         let this = slf.get();
-        lock(&this.spares).iter().for_each(Loan::let_go);
+        this.let_go(py);
         let mut loan = this.take_loan(py, patience)?;
-        let terms = Terms { publisher: Some(slf.clone().unbind()), patience, facts, sequence: None };
+        let terms = Terms { patience, facts, sequence: None };
         if let Some(shape) = shape {
             loan.set_shape(&shape_of(shape)?)?;
         }
         if loan.shape() != this.shape {
             return Loan::new(py, slf, loan, terms);
         }
-        let spare = lock(&this.spares).take();
-        if let Some(spare) = spare {
-            spare.get().again(py, loan, terms);
+        if let Some(spare) = Spare::take(&this.spares, py) {
+            spare.get().again(slf, loan, terms);
             return Ok(spare.into_bound(py));
         }
         Loan::new(py, slf, loan, terms)
@@ -370,14 +368,14 @@ pub(crate) struct Loan {
     name: Arc<str>,
     tether: Py<SlotTether>,
     lent: Lent,
-    terms: Mutex<Terms>,
+    /// Until it is published or given back.
+    publisher: GilCell<Option<Py<Publisher>>>,
+    terms: GilCell<Terms>,
 }
 
 /// What a loan is told, and tells.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Terms {
-    /// Until it is published or given back.
-    publisher: Option<Py<Publisher>>,
     patience: Patience,
     facts: Facts,
     sequence: Option<u64>,
@@ -386,23 +384,25 @@ struct Terms {
 /// Has the slot: the base of a loan's arrays.
 #[pyclass(frozen, module = "sharray")]
 #[derive(Debug)]
-pub(crate) struct SlotTether(Mutex<Slot>);
+pub(crate) struct SlotTether(GilCell<Slot>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Slot {
     /// To be filled, or, once the loan is over, never to be published: views of it may still be written through.
     Loan(OwnedLoan),
     /// It was published, and the array shows it.
     Published(#[allow(dead_code, reason = "it is kept, not used")] Box<AnyFrame>),
+    #[default]
     Over,
 }
 
-impl Slot {
-    fn take(&mut self) -> Option<OwnedLoan> {
-        match std::mem::replace(self, Self::Over) {
-            Self::Loan(loan) => Some(loan),
+impl SlotTether {
+    /// The loan, if it is there: nothing else is left then.
+    fn take_loan(&self, py: Python<'_>) -> Option<OwnedLoan> {
+        match self.0.take(py) {
+            Slot::Loan(loan) => Some(loan),
             other => {
-                *self = other;
+                self.0.set(py, other);
                 None
             }
         }
@@ -418,7 +418,7 @@ impl Loan {
     ) -> Result<Bound<'py, Self>> {
         let (base, shape) = (loan.as_mut_ptr(), loan.shape().to_vec());
         let strides = strides_of(&loan);
-        let tether = Bound::new(py, SlotTether(Mutex::new(Slot::Loan(loan))))?;
+        let tether = Bound::new(py, SlotTether(GilCell::new(Slot::Loan(loan))))?;
         let placed = Placed { base, shape: &shape, strides: &strides, is_writeable: true };
         let dtype = publisher.get().dtype.bind(py);
         // SAFETY: the loan is this object's alone. The tether keeps it, published or not, as long as there is an array of
@@ -426,71 +426,80 @@ impl Loan {
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         let root = unsafe { view::array(py, dtype, placed, tether.clone().into_any()) }?;
         let name = Arc::clone(&publisher.get().name);
-        let terms = Mutex::new(terms);
-        Ok(Bound::new(py, Self { name, tether: tether.unbind(), lent: Lent::new(root)?, terms })?)
+        let (publisher, terms) = (GilCell::new(Some(publisher.clone().unbind())), GilCell::new(terms));
+        Ok(Bound::new(py, Self { name, tether: tether.unbind(), lent: Lent::new(root)?, publisher, terms })?)
     }
 
     /// Unpins what was published, if nobody has its array any more.
-    fn let_go(slf: &Py<Self>) {
-        let mut slot = lock(&slf.get().tether.get().0);
-        if matches!(*slot, Slot::Published(_)) && !slf.get().lent.is_seen() {
-            *slot = Slot::Over;
+    fn let_go(&self, py: Python<'_>) {
+        let slot = &self.tether.get().0;
+        match slot.take(py) {
+            Slot::Published(frame) if !self.lent.is_seen() => drop(frame),
+            other => slot.set(py, other),
         }
     }
 
     /// Lends the same array again over another slot of the same shape. Nobody has it any more.
-    fn again(&self, py: Python<'_>, mut loan: OwnedLoan, terms: Terms) {
+    fn again(&self, publisher: &Bound<'_, Publisher>, mut loan: OwnedLoan, terms: Terms) {
+        let py = publisher.py();
         // SAFETY: as in `new`; loans of the declared shape alone are kept to be used again.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         unsafe {
             self.lent.place(py, loan.as_mut_ptr());
         }
-        *lock(&self.tether.get().0) = Slot::Loan(loan);
-        *lock(&self.terms) = terms;
+        self.tether.get().0.set(py, Slot::Loan(loan));
+        self.publisher.set(py, Some(publisher.clone().unbind()));
+        self.terms.set(py, terms);
     }
 
     /// The array.
     fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
-        if lock(&self.terms).publisher.is_none() {
+        if !self.publisher.is_some(py) {
             return Err(closed(py, &self.name).into());
         }
         Ok(self.lent.array(py))
     }
 
-    /// Ends the loan: to whom it was to be published, and on what terms.
-    fn end(&self, py: Python<'_>) -> Option<(Py<Publisher>, Patience, Facts)> {
-        let mut terms = lock(&self.terms);
-        let publisher = terms.publisher.take()?;
+    /// Ends the loan: to whom it was to be published.
+    fn end(&self, py: Python<'_>) -> Option<Py<Publisher>> {
+        let publisher = self.publisher.take(py)?;
         self.lent.freeze(py);
-        Some((publisher, terms.patience, terms.facts))
+        Some(publisher)
+    }
+
+    /// Changes what it tells.
+    fn change(&self, py: Python<'_>, change: impl FnOnce(&mut Terms)) {
+        let mut terms = self.terms.get(py);
+        change(&mut terms);
+        self.terms.set(py, terms);
     }
 
     /// Publishes the frame; returns its sequence.
     fn publish(slf: &Bound<'_, Self>) -> Result<u64> {
         let (py, this) = (slf.py(), slf.get());
-        let (publisher, patience, facts) = this.end(py).ok_or_else(|| closed(py, &this.name))?;
-        let publisher = publisher.get();
+        let publisher = this.end(py).ok_or_else(|| closed(py, &this.name))?;
+        let (publisher, Terms { patience, facts, .. }) = (publisher.get(), this.terms.get(py));
         let is_stale = this.lent.has_views();
         let frame = if is_stale {
             // The slot stays with the tether, and so with the views.
             let mut copy = publisher.take_loan(py, patience)?;
             this.copy_into(py, publisher, &mut copy)?;
             facts.tell(&mut copy)?;
-            publisher.publish_loan(py, patience, &Mutex::new(Some(copy)))?
+            publisher.publish_loan(py, patience, &mut Some(copy))?
         } else {
-            let loan = lock(&this.tether.get().0).take();
-            let mut loan = loan.ok_or_else(|| closed(py, &this.name))?;
+            let tether = this.tether.get();
+            let mut loan = tether.take_loan(py).ok_or_else(|| closed(py, &this.name))?;
             let told = facts.tell(&mut loan).map_err(Raised::from);
-            let loan = Mutex::new(Some(loan));
-            let published = told.and_then(|()| publisher.publish_loan(py, patience, &loan));
-            if let (Some(loan), true) = (lock(&loan).take(), this.lent.is_seen()) {
+            let mut loan = Some(loan);
+            let published = told.and_then(|()| publisher.publish_loan(py, patience, &mut loan));
+            if let (Some(loan), true) = (loan, this.lent.is_seen()) {
                 // It was not published, and the array still shows the slot.
-                *lock(&this.tether.get().0) = Slot::Loan(loan);
+                tether.0.set(py, Slot::Loan(loan));
             }
             published?
         };
         let sequence = frame.sequence();
-        lock(&this.terms).sequence = Some(sequence);
+        this.change(py, |terms| terms.sequence = Some(sequence));
         if is_stale {
             let message = format!(
                 "a view of a frame of {:?} outlives the loan() block that lent it: what was published is a copy",
@@ -499,7 +508,7 @@ impl Loan {
             warn(py, &message)?;
         } else {
             if this.lent.is_seen() {
-                *lock(&this.tether.get().0) = Slot::Published(Box::new(frame));
+                this.tether.get().0.set(py, Slot::Published(Box::new(frame)));
             }
             publisher.keep(slf);
         }
@@ -520,21 +529,25 @@ impl Loan {
 
     /// Publishes nothing.
     fn abort(slf: &Bound<'_, Self>) {
-        let this = slf.get();
-        let publisher = this.end(slf.py());
-        if let (Some((publisher, ..)), false) = (publisher, this.lent.is_seen()) {
-            let loan = lock(&this.tether.get().0).take();
-            drop(loan);
+        let (py, this) = (slf.py(), slf.get());
+        let publisher = this.end(py);
+        if let (Some(publisher), false) = (publisher, this.lent.is_seen()) {
+            drop(this.tether.get().take_loan(py));
             publisher.get().keep(slf);
         }
     }
 }
 
 impl Again for Loan {
-    fn is_free(slf: &Py<Self>) -> bool {
+    fn is_free(slf: &Py<Self>, py: Python<'_>) -> bool {
         let Self { tether, lent, .. } = slf.get();
-        let is_unseen = view::references(slf.as_any()) == 1 && !lent.is_seen();
-        is_unseen && view::references(tether.as_any()) == 2 && matches!(*lock(&tether.get().0), Slot::Over)
+        if view::references(slf.as_any()) != 1 || lent.is_seen() || view::references(tether.as_any()) != 2 {
+            return false;
+        }
+        let slot = tether.get().0.take(py);
+        let is_over = matches!(slot, Slot::Over);
+        tether.get().0.set(py, slot);
+        is_over
     }
 }
 
@@ -560,8 +573,7 @@ impl Loan {
             return Ok(());
         }
         // Aborted inside its block, there is nothing to publish.
-        let is_over = lock(&slf.get().terms).publisher.is_none();
-        if !is_over {
+        if slf.get().publisher.is_some(slf.py()) {
             Self::publish(slf)?;
         }
         Ok(())
@@ -575,33 +587,32 @@ impl Loan {
 
     /// When the frame was acquired, in seconds since 1970; ``None`` for when it is published.
     #[getter]
-    fn time(&self) -> Option<f64> {
-        lock(&self.terms).facts.time
+    fn time(&self, py: Python<'_>) -> Option<f64> {
+        self.terms.get(py).facts.time
     }
 
     #[setter]
-    fn set_time(&self, time: Option<f64>) -> PyResult<()> {
-        let facts = &mut lock(&self.terms).facts;
-        Facts { time, ..*facts }.check()?;
-        facts.time = time;
+    fn set_time(&self, py: Python<'_>, time: Option<f64>) -> PyResult<()> {
+        Facts { time, ..self.terms.get(py).facts }.check()?;
+        self.change(py, |terms| terms.facts.time = time);
         Ok(())
     }
 
     /// Two numbers to attach to the frame.
     #[getter]
-    fn tags(&self) -> (u64, u64) {
-        lock(&self.terms).facts.tags
+    fn tags(&self, py: Python<'_>) -> (u64, u64) {
+        self.terms.get(py).facts.tags
     }
 
     #[setter]
-    fn set_tags(&self, tags: (u64, u64)) {
-        lock(&self.terms).facts.tags = tags;
+    fn set_tags(&self, py: Python<'_>, tags: (u64, u64)) {
+        self.change(py, |terms| terms.facts.tags = tags);
     }
 
     /// The sequence that the frame was published with; ``None`` before, or if it was not.
     #[getter]
-    fn sequence(&self) -> Option<u64> {
-        lock(&self.terms).sequence
+    fn sequence(&self, py: Python<'_>) -> Option<u64> {
+        self.terms.get(py).sequence
     }
 
     fn __repr__(&self) -> String {

@@ -33,7 +33,7 @@ impl Patience {
     pub(crate) fn wait<R: Send>(
         self,
         py: Python<'_>,
-        attempt: impl Fn(Option<Duration>) -> sharray::Result<R> + Sync,
+        attempt: impl FnMut(Option<Duration>) -> sharray::Result<R> + Send,
     ) -> Result<R> {
         self.wait_while(py, || Ok(()), attempt)
     }
@@ -44,7 +44,7 @@ impl Patience {
         self,
         py: Python<'_>,
         check: impl Fn() -> Result<()>,
-        attempt: impl Fn(Option<Duration>) -> sharray::Result<R> + Sync,
+        mut attempt: impl FnMut(Option<Duration>) -> sharray::Result<R> + Send,
     ) -> Result<R> {
         match attempt(Some(Duration::ZERO)) {
             Err(error) if says_to_wait(&error) && !self.is_none_at_all() => {}
