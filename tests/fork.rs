@@ -177,8 +177,9 @@ fn attach_anew(task: &Task) -> Outcome {
 /// ordinary fork and by a raw `clone`. What it holds stays its own, and what the daemon attaches is the daemon's.
 fn become_a_daemon(task: &Task) -> Outcome {
     let place = Directory::open(task.arg(0)?)?;
-    let mut writer = stream::writer(&place).attach(NAME)?;
-    let mut reader = stream::reader(&place).lossless().attach(NAME)?;
+    let name = "own";
+    let mut writer = stream::writer(&place).create(name, [stream::WORDS])?;
+    let mut reader = stream::reader(&place).lossless().attach(name)?;
     stream::publish(&mut writer)?;
     let frame = reader.recv()?.ok_or("the stream is not over")?;
     let pid = std::process::id();
@@ -187,10 +188,10 @@ fn become_a_daemon(task: &Task) -> Outcome {
         // SAFETY: what this process has inherited it neither uses nor drops from here on, but by calls that refuse it.
         ensure_eq!(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) }, 0, "what close_range says");
         let place = Directory::open(task.arg(0)?)?;
-        let present = stream::writer(&place).attach(NAME).map(drop);
+        let present = stream::writer(&place).attach(name).map(drop);
         ensure!(matches!(present, Err(Error::ProducerPresent { .. })), "the parent lives: {present:?}");
-        stream::check(&stream::reader(&place).attach(NAME)?.latest()?.ok_or("nothing was published")?)?;
-        let info = place.inspect(NAME)?;
+        stream::check(&stream::reader(&place).attach(name)?.latest()?.ok_or("nothing was published")?)?;
+        let info = place.inspect(name)?;
         let alive = info.participants.iter().filter(|who| who.pid == pid && who.is_alive).count();
         ensure_eq!(alive, 2, "what lives of the parent");
         Ok(())
@@ -218,7 +219,7 @@ fn become_a_daemon(task: &Task) -> Outcome {
         stream::check(&reader.try_recv()?.ok_or("the frame is there")?)?;
         stream::check(&frame)?;
     }
-    Ok(())
+    Ok(place.unlink(name)?)
 }
 
 /// Child: holds everything, forks a child that has it all too, and is killed. The forked one lives on.

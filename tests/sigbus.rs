@@ -61,9 +61,11 @@ fn lives(role: &str) -> Outcome {
     Child::start(role, [""; 0])?.succeed()
 }
 
-/// It does not fail, and does not go on: it dies of this very signal.
+/// It comes to where it should die, and dies of this very signal.
 fn dies(role: &str) -> Outcome {
-    let status = Child::start(role, [""; 0])?.wait()?;
+    let mut child = Child::start(role, [""; 0])?;
+    child.expect("now")?;
+    let status = child.wait()?;
     ensure_eq!(status.signal(), Some(libc::SIGBUS), "what {role} died of ({status})");
     Ok(())
 }
@@ -150,25 +152,28 @@ fn default_action() {
     install(libc::SIG_DFL, 0);
 }
 
-fn foreign_fault(_task: &Task) -> Outcome {
+fn foreign_fault(task: &Task) -> Outcome {
     default_action();
     survive_truncation()?;
     Cut::new()?.survive()?;
+    task.say("now")?;
     touch_foreign()
 }
 
-fn own_raise(_task: &Task) -> Outcome {
+fn own_raise(task: &Task) -> Outcome {
     default_action();
     survive_truncation()?;
     Cut::new()?.survive()?;
+    task.say("now")?;
     nix::sys::signal::raise(Signal::SIGBUS)?;
     Err("it lives".into())
 }
 
-fn sent(_task: &Task) -> Outcome {
+fn sent(task: &Task) -> Outcome {
     default_action();
     survive_truncation()?;
     Cut::new()?.survive()?;
+    task.say("now")?;
     nix::sys::signal::kill(nix::unistd::getpid(), Signal::SIGBUS)?;
     Err("it lives".into())
 }
@@ -183,9 +188,10 @@ fn ignored(_task: &Task) -> Outcome {
     Ok(())
 }
 
-fn ignored_fault(_task: &Task) -> Outcome {
+fn ignored_fault(task: &Task) -> Outcome {
     install(libc::SIG_IGN, 0);
     survive_truncation()?;
+    task.say("now")?;
     touch_foreign()
 }
 
@@ -266,16 +272,17 @@ fn install_reporter() {
     BEFORE_REPORTER.store(Box::into_raw(Box::new(before)), Relaxed);
 }
 
-fn reporter_before(_task: &Task) -> Outcome {
+fn reporter_before(task: &Task) -> Outcome {
     default_action();
     install_reporter();
     survive_truncation()?;
     Cut::new()?.survive()?;
     ensure_eq!(REPORTS.load(Relaxed), 0, "reports of what was survived");
+    task.say("now")?;
     touch_foreign()
 }
 
-fn reporter_after(_task: &Task) -> Outcome {
+fn reporter_after(task: &Task) -> Outcome {
     default_action();
     survive_truncation()?;
     let cut = [Cut::new()?, Cut::new()?];
@@ -301,10 +308,12 @@ fn reporter_after(_task: &Task) -> Outcome {
         Ok(())
     });
     other.join().map_err(|_| "it panicked")??;
+    drop(cut);
+    task.say("now")?;
     touch_foreign()
 }
 
-fn reporter_around(_task: &Task) -> Outcome {
+fn reporter_around(task: &Task) -> Outcome {
     default_action();
     survive_truncation()?;
     install_reporter();
@@ -312,6 +321,8 @@ fn reporter_around(_task: &Task) -> Outcome {
     let cut = Cut::new()?;
     cut.survive()?;
     ensure_eq!(REPORTS.load(Relaxed), 0, "reports of what was survived");
+    drop(cut);
+    task.say("now")?;
     touch_foreign()
 }
 

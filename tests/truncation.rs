@@ -388,6 +388,14 @@ fn plain_files(_task: &Task) -> Outcome {
         ensure!(check(map.check_whole(), "a map to look at", len, whole)?, "it is known");
         ensure!(check(map.to_array::<u8, Ix1>().map(drop), "to_array", len, whole)?, "a copy says so");
 
+        // Further in than a page, where the file's place is not the map's.
+        fresh()?;
+        let map = sharray::memmap::<u8>(&path).offset(PAGE + 8).open()?;
+        cut(len)?;
+        let seen: u64 = map.view().iter().map(|item| u64::from(*item)).sum();
+        ensure_eq!(seen, len.saturating_sub(PAGE + 8), "the items that are left of {len} bytes");
+        ensure!(check(map.check_whole(), "a map of the rest", len, whole)?, "it is known");
+
         fresh()?;
         let mut map = sharray::memmap::<u64>(&path).mode(Mode::ReadWrite).offset(8).open()?;
         cut(len)?;

@@ -363,13 +363,31 @@ fn is_pending() -> bool {
 /// Whether this was raised by a handler that stood before ours, has put us back, and would have us end the process, as
 /// Python's faulthandler does. If it was called for a fault of one of our maps, that fault comes once more, and to us.
 ///
-/// A thread that raises it of its own accord is told by its other stack: it does not stand on it. Where a thread has none the
-/// two look alike; then the first one is let go by.
+/// Handlers run on the thread's other stack, if it has one; a thread that raises it of its own accord does not. Where there is
+/// no other stack the two look alike; then the first one is let go by.
 fn comes_again(about: &siginfo_t, context: *mut c_void) -> bool {
     // SAFETY: what a thread sends to itself has a sender.
     let is_own = about.si_code == libc::SI_TKILL && unsafe { about.si_pid() } == nix::unistd::getpid().as_raw();
-    // SAFETY: the kernel has given the context; it tells what the other stack was when the signal came.
-    is_own && unsafe { (*context.cast::<libc::ucontext_t>()).uc_stack.ss_flags } != 0
+    // SAFETY: the kernel has given the context.
+    let context = unsafe { &*context.cast::<libc::ucontext_t>() };
+    let stack = &context.uc_stack;
+    let has_other = stack.ss_flags & libc::SS_DISABLE == 0 && stack.ss_size > 0;
+    let start = stack.ss_sp.addr();
+    let is_on_it = |pointer: usize| (start..=start + stack.ss_size).contains(&pointer);
+    is_own && (!has_other || stack_pointer(context).is_none_or(is_on_it))
+}
+
+/// Where the stack of the code ended that was interrupted; `None` on machines of which we do not know where it is told.
+fn stack_pointer(context: &libc::ucontext_t) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    return usize::try_from(context.uc_mcontext.gregs[libc::REG_RSP as usize]).ok();
+    #[cfg(target_arch = "aarch64")]
+    return usize::try_from(context.uc_mcontext.sp).ok();
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        _ = context;
+        None
+    }
 }
 
 /// Ends the process, as if nobody had handled the signal.

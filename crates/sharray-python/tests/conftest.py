@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import gc
 import os
 import shutil
 import signal
@@ -47,20 +46,26 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _hygiene() -> Iterator[None]:
-    """Looks whether anything is left behind when all tests are over: a process, a thread, a mapping of an array."""
+    """Looks whether anything is left behind when all tests are over: a process, a thread."""
     yield
     try:
         helpers.until(lambda: not _left_behind())
-    except (AssertionError, FileNotFoundError):
+    except AssertionError:
         pytest.fail(f"the tests left behind: {_left_behind()}")
 
 
 def _left_behind() -> list[str]:
-    gc.collect()
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    # The helpers of multiprocessing stay until the interpreter ends.
-    lines = (Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
-    own = [line for line in lines if "multiprocessing" not in line]
-    threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if "sharray-test-" in line]
-    return [*own, *threads, *mapped]
+    # The helpers of multiprocessing, joblib and tqdm stay until the interpreter ends.
+    own = [line for line in map(_command, children) if line and not ("multiprocessing" in line or "joblib" in line)]
+    modules = {thread.name: type(thread).__module__ for thread in threading.enumerate()}
+    threads = [name for name, module in modules.items() if not module.startswith(("joblib", "tqdm"))]
+    threads = [name for name in threads if name not in ("MainThread", "QueueFeederThread")]
+    return [*own, *threads]
+
+
+def _command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -185,9 +185,9 @@ def test_faulthandler_and_truncation_live_together(folder: Path, when: str) -> N
     sharray.create("a", 10000, dir=folder)
     field = sharray.attach("a", dir=folder)
     np.ones(10000).tofile(folder + "/data")
+    other = sharray.memmap(folder + "/data", "f8", "r")
     if when.startswith("after"):
         faulthandler.enable()
-    other = sharray.memmap(folder + "/data", "f8", "r")
     if when == "between":
         faulthandler.enable()
         third = sharray.memmap(folder + "/data", "f8", "r")
