@@ -150,9 +150,19 @@ impl Directory {
         fill: impl FnOnce(Attachment) -> Result<R>,
     ) -> Result<R> {
         let name = Name::parse(name)?;
+        self.check_permissions(&name, creation.permissions)?;
         // An early look saves the work of building what cannot be named; linking decides.
         self.check_free(&name)?;
         self.build(&name, creation, fill).inspect_err(|_| self.remove_empty_parents(&name))
+    }
+
+    /// Nobody could attach what others may write to, nor unlink it, in a folder that trusts nobody else.
+    fn check_permissions(&self, name: &Name, mode: u32) -> Result<()> {
+        if self.0.trusts_others || mode & 0o022 == 0 {
+            return Ok(());
+        }
+        let reason = format!("others may write to it: its mode is {mode:04o}, expected at most 0755");
+        Err(Error::Untrusted { path: self.0.path.join(name.as_str()), reason })
     }
 
     fn build<R>(&self, name: &Name, creation: &Creation<'_>, fill: impl FnOnce(Attachment) -> Result<R>) -> Result<R> {

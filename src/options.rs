@@ -85,7 +85,8 @@ macro_rules! common_options {
 
         #[doc = concat!("The permissions of the file, as for `chmod`. Default: `0o600`. For a new ", $what, ".")]
         ///
-        /// Another user needs a [`Directory::open_trusting_others`](crate::Directory::open_trusting_others) to attach.
+        /// Another user needs a [`Directory::open_trusting_others`](crate::Directory::open_trusting_others) to attach; so
+        /// does everybody if others may write to it, and it is created in such a one only.
         #[must_use]
         pub fn permissions(mut self, mode: u32) -> Self {
             self.options.permissions = mode & 0o777;

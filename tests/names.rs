@@ -393,6 +393,25 @@ fn permissions_are_as_asked_for() -> Outcome {
     Ok(())
 }
 
+/// A file that others may write to could be neither attached nor unlinked by who trusts nobody: it is not created.
+#[test]
+fn permissions_that_nobody_trusts_are_refused() -> Outcome {
+    let place = Place::new()?;
+    for bits in [0o666, 0o620, 0o602] {
+        let builder = Publisher::<u64, Ix0>::builder().participants(4).permissions(bits);
+        let error = refusal(builder.clone().directory(&place).create("sub/s", ()));
+        assert!(
+            matches!(error, Error::Untrusted { .. }) && error.to_string().contains(&format!("{bits:04o}")),
+            "{error}"
+        );
+        assert!(!place.file("sub").exists());
+        let trusting = Directory::open_trusting_others(place.path())?;
+        drop(builder.directory(&trusting).create("sub/s", ())?);
+        trusting.unlink("sub/s")?;
+    }
+    Ok(())
+}
+
 /// A folder or a file that others may write to is refused by name and mode, unless the caller trusts them.
 #[test]
 fn what_others_may_write_to_is_not_trusted() -> Outcome {

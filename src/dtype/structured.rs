@@ -76,7 +76,8 @@ impl Struct {
 
 impl fmt::Display for Struct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "{";
+        f.write_str("{")?;
+        let mut separator = "";
         for (gap, field) in self.padded_fields() {
             if gap > 0 {
                 write!(f, "{separator}_: V{gap}")?;

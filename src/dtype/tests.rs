@@ -160,7 +160,7 @@ fn what_cannot_be_shared_is_refused_with_a_reason() {
         ("|V0", "an item is zero bytes wide"),
         ("<U0", "an item is zero bytes wide"),
         ("[('a', '<f4', (0,))]", "an item is zero bytes wide"),
-        ("[]", "no fields"),
+        ("[]", "dtype {} cannot be shared: a structured dtype has no fields"),
         ("[('', '|V8')]", "no fields"),
         ("[('', '<f4')]", "empty"),
         ("[('a', '<f4'), ('a', '<f4')]", "twice"),

@@ -11,7 +11,7 @@
 #![allow(unsafe_code, reason = "signals, and pages that are put in the place of others")]
 
 use super::fork::Shared;
-use super::plain::page_size;
+use super::pages::page_size;
 use crate::error::Error;
 use libc::{c_int, c_void, siginfo_t};
 use nix::errno::Errno;

@@ -16,11 +16,12 @@ use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyRange, PyTuple};
 use sharray::{AnyArray, ArrayBuilder, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// An array that everyone sees change, or a part of one.
 ///
@@ -78,7 +79,7 @@ impl Array {
         let patience = Patience::of(timeout)?;
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
-        let guard = patience.wait(py, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
+        let guard = self.handle().wait(py, patience, |timeout| array.read_owned(self.blocks.clone(), timeout))?;
         let home = self.home(py);
         if let Some(read) = home.as_ref().and_then(|home| home.get().spare_read(py, &mapped)) {
             read.get().again(py, guard, home);
@@ -91,7 +92,7 @@ impl Array {
         let patience = Patience::of(timeout)?;
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
-        let guard = patience.wait(py, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
+        let guard = self.handle().wait(py, patience, |timeout| array.write_owned(self.blocks.clone(), timeout))?;
         let home = self.home(py);
         if let Some(write) = home.as_ref().and_then(|home| home.get().spare_write(py, &mapped)) {
             write.get().again(py, guard, home);
@@ -109,6 +110,15 @@ impl Array {
         self.mapped(py)
     }
 
+    /// Its only item as a number of Python. Without this Python would take the bytes for digits.
+    fn as_number<'py>(&self, py: Python<'py>, method: &str) -> Result<Bound<'py, PyAny>> {
+        if self.part.ndim() > 0 {
+            let message = format!("an array of {} dimensions is not a number: index it first", self.part.ndim());
+            return Err(PyTypeError::new_err(message).into());
+        }
+        Ok(self.copy(py, None)?.call_method0(method)?)
+    }
+
     /// Where the context managers of this handle are kept to be used again: those of the whole array.
     fn home(&self, py: Python<'_>) -> Option<Py<Handle>> {
         self.is_whole.then(|| self.handle.clone_ref(py))
@@ -117,24 +127,19 @@ impl Array {
     fn copy<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyUntypedArray>> {
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
-        let order = letter_of(array.order());
-        let numpy = py.import("numpy")?;
-        let options = PyDict::new(py);
-        options.set_item("order", order)?;
-        let empty = numpy.getattr("empty")?.call((self.part.shape(), self.handle().dtype(py)), Some(&options))?;
-        let mut copy = empty.cast_into::<PyUntypedArray>().map_err(PyErr::from)?;
+        let mut copy = view::empty(self.handle().dtype(py), self.part.shape(), array.order())?;
         if self.is_whole {
             // SAFETY: NumPy has just made it, packed and with as many items as the array has; nobody else knows it.
             #[allow(unsafe_code, reason = "it is filled in place")]
             let bytes = unsafe { view::bytes_of_new(&mut copy, array.size_bytes()) };
-            Patience::of(timeout)?.wait(py, |timeout| match timeout {
+            self.handle().wait(py, Patience::of(timeout)?, |timeout| match timeout {
                 Some(timeout) if timeout.is_zero() => array.try_read_into(bytes),
                 Some(timeout) => array.read_into_timeout(bytes, timeout),
                 None => array.read_into(bytes),
             })?;
         } else {
             let read = self.take_read(py, timeout)?;
-            let copied = numpy.getattr("copyto")?.call1((&copy, read.get().lend(py)?));
+            let copied = py.import("numpy")?.getattr("copyto")?.call1((&copy, read.get().lend(py)?));
             let released = Read::release(&read);
             copied?;
             released?;
@@ -252,6 +257,58 @@ impl Array {
         self.copy(py, timeout)
     }
 
+    /// Views of so many rows after each other, under one lease: for arrays on a disk that are larger than memory.
+    ///
+    /// The kernel is told to read ahead, and what is behind is dropped from this process's memory: a scan runs at the disk's
+    /// speed with a chunk and some 4 MiB in memory. A chunk that is kept is read again when it is touched.
+    ///
+    /// Parameters
+    /// ----------
+    /// rows : int
+    ///     How many rows a chunk has; the last one has what is left.
+    /// progress : object with update(n), optional
+    ///     Is told of the rows that are done, as a bar of ``tqdm`` is; if its ``total`` is None, that is set first.
+    /// uncached : bool, optional
+    ///     Whether the kernel's cache forgets what is behind, too: for arrays that are read once and crowd out others.
+    /// timeout : float, optional
+    ///     How many seconds to wait for whoever writes. ``None``: without limit; 0: not at all.
+    ///
+    /// Returns
+    /// -------
+    /// iterator of ndarray
+    ///     The lease ends with it. A loop that is left early ends it when the iterator is gone, or closed.
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut, Locked, Poisoned, WouldDeadlock
+    ///     As `read`.
+    ///
+    /// Notes
+    /// -----
+    /// In memory nothing is dropped, and there the chunks are slices. So they are of a part, and in Fortran order. An array that may
+    /// only be read is copied as a whole; `memmap` scans its file without a lease.
+    ///
+    /// Examples
+    /// --------
+    /// >>> field = sharray.create("field", data=np.full((1000, 10), 0.5), dir=folder)
+    /// >>> sum(rows.sum() for rows in field.chunks(64))
+    /// np.float64(5000.0)
+    #[pyo3(signature = (rows, *, progress = None, uncached = false, timeout = None))]
+    fn chunks<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Bound<'py, PyAny>,
+        progress: Option<&Bound<'py, PyAny>>,
+        uncached: bool,
+        timeout: Option<f64>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let scan = py.import("sharray._scan")?;
+        let step = scan.getattr("step_of")?.call1((rows, self.part.ndim()))?.extract()?;
+        let read = self.take_read(py, timeout)?;
+        let ranges = if self.is_whole { Some(read.get().scan(py, step, uncached)?) } else { None };
+        Ok(scan.getattr("lent")?.call1((read, ranges, step, progress))?)
+    }
+
     /// The handle of one block, or of some in a row.
     ///
     /// Parameters
@@ -320,8 +377,8 @@ impl Array {
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
         let since = since.unwrap_or_else(|| array.sequence());
-        Patience::of(timeout)?
-            .wait(py, |timeout| array.wait_changed(since, timeout.unwrap_or(std::time::Duration::MAX)))
+        let changed = |timeout: Option<Duration>| array.wait_changed(since, timeout.unwrap_or(Duration::MAX));
+        self.handle().wait(py, Patience::of(timeout)?, changed)
     }
 
     /// Writes the array to the disk, as far as the system does, and waits until it is there: what `numpy.memmap.flush`
@@ -424,6 +481,8 @@ impl Array {
     /// ------
     /// Replaced
     ///     If another array has the name by now.
+    /// ReadOnly
+    ///     If the handle may only read, and the map is to be written to.
     ///
     /// Examples
     /// --------
@@ -438,6 +497,9 @@ impl Array {
         }
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
+        if mode == "r+" && self.handle().is_read_only {
+            return Err(Error::ReadOnly { name: self.handle().name.to_string() }.into());
+        }
         let info = self.handle().place.inspect(&self.handle().name)?;
         if info.generation != self.handle().generation {
             let name = &self.handle().name;
@@ -591,6 +653,43 @@ impl Array {
     fn __len__(&self) -> PyResult<usize> {
         let shape = self.part.shape();
         shape.first().copied().ok_or_else(|| PyTypeError::new_err("len() of an array without dimensions"))
+    }
+
+    fn __int__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.as_number(py, "__int__")
+    }
+
+    fn __float__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.as_number(py, "__float__")
+    }
+
+    fn __complex__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.as_number(py, "__complex__")
+    }
+
+    fn __iter__<'py>(slf: &Bound<'py, Self>, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let Some(rows) = slf.get().part.shape().first() else {
+            return Err(PyTypeError::new_err("an array without dimensions has no rows to iterate over").into());
+        };
+        let (range, row) = (PyRange::new(py, 0, *rows as isize)?, slf.getattr("__getitem__")?);
+        Ok(py.import("builtins")?.getattr("map")?.call1((row, range))?)
+    }
+
+    /// That of its item; with dimensions, whether it has rows, as of any sequence.
+    fn __bool__(&self, py: Python<'_>) -> Result<bool> {
+        match self.part.shape().first() {
+            Some(rows) => Ok(*rows > 0),
+            None => Ok(self.copy(py, None)?.is_truthy()?),
+        }
+    }
+
+    /// Whether any of the items equals it. Looks under a lease.
+    fn __contains__(&self, py: Python<'_>, item: &Bound<'_, PyAny>) -> Result<bool> {
+        let read = self.take_read(py, None)?;
+        let found = read.get().lend(py).and_then(|items| Ok(items.contains(item)?));
+        let released = Read::release(&read);
+        let found = found?;
+        released.map(|()| found)
     }
 
     /// The items as they are, read-only and live; a copy if `copy` says so or the dtype differs.

@@ -1,18 +1,19 @@
 //! Cells: small values with one writer at a time that readers never wait for.
 
 use crate::dtype;
-use crate::error::{Result, closed, exception};
+use crate::error::{Result, closed, exception, over};
 use crate::options::{
     attach_within, attributes_of, attributes_to_python, generation_to_python, is_read_only, place_of,
 };
 use crate::view;
 use crate::wait::Patience;
-use numpy::{PyArrayDescr, PyUntypedArray};
+use numpy::PyArrayDescr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use sharray::{AnyCell, Directory, OwnedCellWriter};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A small value that is loaded and stored whole. Nobody who loads it ever waits.
 ///
@@ -50,12 +51,32 @@ impl Cell {
     }
 
     fn cell(&self, py: Python<'_>) -> Result<Arc<AnyCell>> {
-        let mut cell = self.cell.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(attached) = cell.as_ref() else { return Err(closed(py, &self.name).into()) };
-        if attached.is_inherited() {
-            *cell = Some(Arc::new(attach(py, &self.place, &self.name, self.is_read_only, self.generation)?));
+        // What makes an error may run any Python, which may ask for this cell: not under the lock.
+        let attached = self.lock().clone().ok_or_else(|| closed(py, &self.name))?;
+        if !attached.is_inherited() {
+            return Ok(attached);
         }
-        cell.clone().ok_or_else(|| closed(py, &self.name).into())
+        let again = Arc::new(attach(py, &self.place, &self.name, self.is_read_only, self.generation)?);
+        // Otherwise another thread has closed it.
+        if let Some(attached) = self.lock().as_mut() {
+            *attached = Arc::clone(&again);
+        }
+        Ok(again)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<AnyCell>>> {
+        self.cell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits as long as the handle is open.
+    fn wait<R: Send>(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        attempt: impl FnMut(Option<Duration>) -> sharray::Result<R> + Send,
+    ) -> Result<R> {
+        let check = || if self.is_closed() { Err(closed(py, &self.name).into()) } else { Ok(()) };
+        Patience::of(timeout)?.wait_while(py, check, attempt)
     }
 
     /// The bytes of a value.
@@ -104,9 +125,7 @@ impl Cell {
     /// np.float64(1.5)
     fn load<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         let cell = self.cell(py)?;
-        let empty =
-            py.import("numpy")?.getattr("empty")?.call1((PyTuple::new(py, &self.shape)?, self.dtype.bind(py)))?;
-        let mut value = empty.cast_into::<PyUntypedArray>().map_err(PyErr::from)?;
+        let mut value = view::empty(self.dtype.bind(py), &self.shape, sharray::Order::C)?;
         // SAFETY: NumPy has just made it, packed and with as many items as the cell has; nobody else knows it.
         #[allow(unsafe_code, reason = "it is filled in place")]
         let bytes = unsafe { view::bytes_of_new(&mut value, cell.size_bytes()) };
@@ -133,7 +152,7 @@ impl Cell {
     fn store(&self, py: Python<'_>, value: &Bound<'_, PyAny>, timeout: Option<f64>) -> Result<()> {
         let (cell, bytes) = (self.cell(py)?, self.bytes(py, value)?);
         let bytes = bytes.as_bytes();
-        Patience::of(timeout)?.wait(py, |timeout| match timeout {
+        self.wait(py, timeout, |timeout| match timeout {
             Some(timeout) if timeout.is_zero() => cell.try_store(bytes),
             Some(timeout) => cell.store_timeout(bytes, timeout),
             None => cell.store(bytes),
@@ -163,7 +182,7 @@ impl Cell {
     #[pyo3(signature = (timeout = None))]
     fn writer(slf: &Bound<'_, Self>, py: Python<'_>, timeout: Option<f64>) -> Result<CellWriter> {
         let cell = slf.get().cell(py)?;
-        let writer = Patience::of(timeout)?.wait(py, |timeout| cell.writer_owned(timeout))?;
+        let writer = slf.get().wait(py, timeout, |timeout| cell.writer_owned(timeout))?;
         Ok(CellWriter { cell: slf.clone().unbind(), writer: Mutex::new(Some(writer)) })
     }
 
@@ -191,12 +210,12 @@ impl Cell {
     fn wait_changed(&self, py: Python<'_>, since: Option<u64>, timeout: Option<f64>) -> Result<u64> {
         let cell = self.cell(py)?;
         let since = since.unwrap_or_else(|| cell.sequence());
-        Patience::of(timeout)?.wait(py, |timeout| cell.wait_changed(since, timeout.unwrap_or(std::time::Duration::MAX)))
+        self.wait(py, timeout, |timeout| cell.wait_changed(since, timeout.unwrap_or(Duration::MAX)))
     }
 
     /// Detaches.
     fn close(&self) {
-        *self.cell.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.lock() = None;
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -253,7 +272,7 @@ impl Cell {
     /// Whether this handle was closed.
     #[getter]
     fn is_closed(&self) -> bool {
-        self.cell.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.lock().is_none()
     }
 
     /// Which incarnation of the name this is.
@@ -313,7 +332,9 @@ impl CellWriter {
         let cell = self.cell.get();
         let bytes = cell.bytes(py, value)?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(writer.as_mut().ok_or_else(|| closed(py, &cell.name))?.store(bytes.as_bytes())?)
+        let stored = writer.as_mut().map(|writer| writer.store(bytes.as_bytes()));
+        drop(writer);
+        Ok(stored.ok_or_else(|| over(py, "the writer's role of cell", &cell.name))??)
     }
 
     /// Gives the role back.
@@ -396,7 +417,7 @@ pub(crate) fn cell(
     let read_only = is_read_only(mode)?;
     let Some(value) = value else {
         let builder = if read_only { builder.read_only() } else { builder };
-        let attempt = |wait: Option<std::time::Duration>| {
+        let attempt = |wait: Option<Duration>| {
             let builder = wait.map_or_else(|| builder.clone(), |wait| builder.clone().wait(wait));
             builder.attach(name)
         };

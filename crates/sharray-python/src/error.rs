@@ -1,5 +1,7 @@
 //! One exception for each error: a class of the Python module `sharray._errors`, with what the message says as attributes.
 
+use pyo3::IntoPyObjectExt;
+use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use sharray::Error;
@@ -31,14 +33,15 @@ pub(crate) type Result<T> = std::result::Result<T, Raised>;
 
 /// An exception of this class of `sharray._errors` about the array of this name, with this message.
 pub(crate) fn exception(py: Python<'_>, class: &str, name: &str, message: &str) -> PyErr {
-    let error = make(py, class, message);
+    let error = make(py, class, (message,));
     // An exception takes any attribute.
     _ = error.value(py).setattr("name", name);
     error
 }
 
-fn make(py: Python<'_>, class: &str, message: &str) -> PyErr {
-    match classes(py).and_then(|classes| classes.getattr(class)?.call1((message,))) {
+/// An exception of this class of `sharray._errors`, made of these arguments.
+pub(crate) fn make<'py>(py: Python<'py>, class: &str, arguments: impl PyCallArgs<'py>) -> PyErr {
+    match classes(py).and_then(|classes| classes.getattr(class)?.call1(arguments)) {
         Ok(value) => PyErr::from_value(value),
         Err(error) => error,
     }
@@ -47,6 +50,11 @@ fn make(py: Python<'_>, class: &str, message: &str) -> PyErr {
 /// The handle was closed.
 pub(crate) fn closed(py: Python<'_>, name: &str) -> PyErr {
     exception(py, "Closed", name, &format!("array {name:?} was closed"))
+}
+
+/// A lease, or what else was lent of an array, is over.
+pub(crate) fn over(py: Python<'_>, what: &str, name: &str) -> PyErr {
+    exception(py, "Closed", name, &format!("{what} {name:?} is over"))
 }
 
 /// The class of warnings about views that outlive what lent them.
@@ -61,10 +69,28 @@ fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 
 /// The exception for an error.
 fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    let raised = make(py, class_of(error), &error.to_string());
+    let (class, message) = (class_of(error), error.to_string());
+    let raised = match error {
+        // What every OSError has, and takes with it when it is pickled.
+        Error::Io { path, source, .. } => make(py, class, (number_of(py, source), message, path.as_os_str())),
+        _ => make(py, class, (message,)),
+    };
     // An exception takes any attribute.
     _ = set_attributes(raised.value(py), error);
     raised
+}
+
+/// The system's number of what it said, also where that was found out without asking it.
+fn number_of<'py>(py: Python<'py>, source: &std::io::Error) -> Option<Bound<'py, PyAny>> {
+    let name = match source.kind() {
+        _ if source.raw_os_error().is_some() => return source.raw_os_error().into_bound_py_any(py).ok(),
+        ErrorKind::NotFound => "ENOENT",
+        ErrorKind::PermissionDenied => "EACCES",
+        ErrorKind::IsADirectory => "EISDIR",
+        ErrorKind::NotADirectory => "ENOTDIR",
+        _ => return None,
+    };
+    py.import("errno").and_then(|errno| errno.getattr(name)).ok()
 }
 
 fn class_of(error: &Error) -> &'static str {
@@ -146,10 +172,6 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
         Error::Poisoned { name, block } => {
             raised.setattr("name", name)?;
             raised.setattr("block", block)
-        }
-        Error::Io { path, source, .. } => {
-            raised.setattr("errno", source.raw_os_error())?;
-            raised.setattr("filename", path)
         }
         Error::NotAnArray { path, .. } | Error::UnsupportedFilesystem { path, .. } | Error::Untrusted { path, .. } => {
             raised.setattr("path", path)

@@ -1,6 +1,6 @@
 //! What a subscriber gives out: one published array, pinned while anything shows it.
 
-use crate::error::{Result, closed, exception};
+use crate::error::{Result, exception, over};
 use crate::view::{self, Placed};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::ffi;
@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use sharray::AnyFrame;
 use std::ffi::c_int;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One published array: what `Subscriber.latest` and `Subscriber.recv` return.
@@ -46,7 +46,7 @@ pub(crate) struct Stream {
 #[derive(Debug)]
 enum Pinned {
     /// The frame itself, as long as nobody asked for its array.
-    Frame(Box<AnyFrame>),
+    Frame(Arc<AnyFrame>),
     /// The base of its arrays.
     Base(Py<Pin>),
     Released,
@@ -56,7 +56,7 @@ enum Pinned {
 #[pyclass(frozen, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Pin {
-    frame: AnyFrame,
+    frame: Arc<AnyFrame>,
 }
 
 impl Frame {
@@ -68,24 +68,50 @@ impl Frame {
             time: frame.time(),
             published: frame.published(),
             tags: frame.tags(),
-            frame: Mutex::new(Pinned::Frame(Box::new(frame))),
+            frame: Mutex::new(Pinned::Frame(Arc::new(frame))),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pinned> {
+        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The frame, and the base of its arrays if there is one.
+    ///
+    /// Nothing of Python is made under the lock: that may collect garbage, which may run any code and let other threads
+    /// run, and those may ask for this frame.
+    fn pinned<'py>(&self, py: Python<'py>) -> Result<(Arc<AnyFrame>, Option<Bound<'py, Pin>>)> {
+        let pinned = match &*self.lock() {
+            Pinned::Frame(frame) => Some((Arc::clone(frame), None)),
+            Pinned::Base(base) => Some((Arc::clone(&base.get().frame), Some(base.bind(py).clone()))),
+            Pinned::Released => None,
+        };
+        Ok(pinned.ok_or_else(|| over(py, "the lease of a frame of", &self.stream.name))?)
     }
 
     /// The base of the frame's arrays.
     fn base<'py>(&self, py: Python<'py>) -> Result<Bound<'py, Pin>> {
-        let mut pinned = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
-        let base = match std::mem::replace(&mut *pinned, Pinned::Released) {
-            Pinned::Frame(frame) => Bound::new(py, Pin { frame: *frame })?,
-            Pinned::Base(base) => base.into_bound(py),
-            Pinned::Released => return Err(closed(py, &self.stream.name).into()),
+        let (frame, base) = self.pinned(py)?;
+        let base = match base {
+            Some(base) => base,
+            None => self.keep(Bound::new(py, Pin { frame })?),
         };
-        *pinned = Pinned::Base(base.clone().unbind());
         if base.get().frame.is_inherited() {
             let message = format!("a frame of {:?} was received before fork: it is the parent's", self.stream.name);
             return Err(exception(py, "Forked", &self.stream.name, &message).into());
         }
         Ok(base)
+    }
+
+    /// Keeps a new base, unless another thread was first or has closed the frame.
+    fn keep<'py>(&self, base: Bound<'py, Pin>) -> Bound<'py, Pin> {
+        let mut pinned = self.lock();
+        match &*pinned {
+            Pinned::Frame(_) => *pinned = Pinned::Base(base.clone().unbind()),
+            Pinned::Base(theirs) => return theirs.bind(base.py()).clone(),
+            Pinned::Released => {}
+        }
+        base
     }
 
     fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
@@ -159,13 +185,8 @@ impl Frame {
     /// This frame's shape.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyTuple>> {
-        let pinned = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
-        let shape = match &*pinned {
-            Pinned::Frame(frame) => PyTuple::new(py, frame.shape()),
-            Pinned::Base(base) => PyTuple::new(py, base.get().frame.shape()),
-            Pinned::Released => Err(closed(py, &self.stream.name)),
-        };
-        Ok(shape?)
+        let (frame, _) = self.pinned(py)?;
+        Ok(PyTuple::new(py, frame.shape())?)
     }
 
     /// Raises if somebody cut the stream's file short, and the items may have been zeros instead.
@@ -188,9 +209,8 @@ impl Frame {
 
     /// Lets go of the frame. It stays pinned while views of its array live.
     fn close(&self) {
-        let mut pinned = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
-        let had = std::mem::replace(&mut *pinned, Pinned::Released);
-        drop(pinned);
+        // What is dropped with it may run Python.
+        let had = std::mem::replace(&mut *self.lock(), Pinned::Released);
         drop(had);
     }
 

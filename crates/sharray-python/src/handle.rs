@@ -4,10 +4,12 @@ use crate::dtype;
 use crate::error::{Result, closed, exception};
 use crate::gil::GilCell;
 use crate::lease::{Read, Spare, Write};
+use crate::wait::Patience;
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 use sharray::{AnyArray, Directory};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Keeps an attach, and so its mapping, alive: the base of live views.
 #[pyclass(frozen, module = "sharray")]
@@ -52,9 +54,23 @@ impl Handle {
         }
         let array = attach(py, &self.place, &self.name, self.is_read_only, self.generation)?;
         let own = Py::new(py, Mapped { array })?;
-        self.close(py);
-        self.mapped.set(py, Some(own.clone_ref(py)));
-        Ok(own)
+        // Otherwise another thread was first, or has closed it.
+        if self.is_at(py, &mapped) {
+            self.close(py);
+            self.mapped.set(py, Some(own));
+        }
+        self.mapped(py)
+    }
+
+    /// Waits as long as the handle is open.
+    pub(crate) fn wait<R: Send>(
+        &self,
+        py: Python<'_>,
+        patience: Patience,
+        attempt: impl FnMut(Option<Duration>) -> sharray::Result<R> + Send,
+    ) -> Result<R> {
+        let check_open = || if self.is_closed(py) { Err(closed(py, &self.name).into()) } else { Ok(()) };
+        patience.wait_while(py, check_open, attempt)
     }
 
     /// A context manager of an attach whose block has ended.

@@ -4,12 +4,13 @@
 //! manager and all views are gone. A context manager whose block has ended is kept, and used again once nobody else has it
 //! or its array.
 
-use crate::error::{Result, closed, stale_view_warning};
+use crate::error::{Result, over, stale_view_warning};
 use crate::gil::GilCell;
 use crate::handle::{Handle, Mapped};
+use crate::memmap::Scan;
 use crate::part::Part;
-use crate::view::{self, Placed};
-use numpy::PyUntypedArray;
+use crate::view::{self, Form, Placed};
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use sharray::{OwnedReadGuard, OwnedWriteGuard};
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub(crate) struct Read {
     home: GilCell<Option<Py<Handle>>>,
     tether: Py<ReadTether>,
     array: Py<PyUntypedArray>,
+    form: Form,
     is_copy: bool,
 }
 
@@ -74,9 +76,9 @@ impl Read {
         // has, or a copy, which lives as long as the guard, which is then not given back. It is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
         let array = unsafe { view::array(py, handle.dtype(py), placed, tether.clone().into_any()) }?;
-        let (tether, array) = (tether.unbind(), array.unbind());
+        let (form, tether, array) = (Form::of(&array), tether.unbind(), array.unbind());
         let (name, home) = (Arc::clone(&handle.name), GilCell::new(home));
-        Ok(Bound::new(py, Self { name, home, tether, array, is_copy })?)
+        Ok(Bound::new(py, Self { name, home, tether, array, form, is_copy })?)
     }
 
     /// Lends the same array again under another lease. Nobody has it any more.
@@ -88,9 +90,18 @@ impl Read {
     /// The array.
     pub(crate) fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
         if !self.tether.get().guard.is_some(py) {
-            return Err(closed(py, &self.name).into());
+            return Err(over(py, "the lease of array", &self.name).into());
         }
         Ok(self.array.bind(py).clone())
+    }
+
+    /// A scan of what is leased, which is what is lent if that is no part of it.
+    pub(crate) fn scan(&self, py: Python<'_>, rows: usize, uncached: bool) -> Result<Scan> {
+        let cell = &self.tether.get().guard;
+        let guard = cell.take(py).ok_or_else(|| over(py, "the lease of array", &self.name))?;
+        let scan = guard.scan(rows);
+        cell.set(py, Some(guard));
+        Ok(Scan::new(scan, uncached))
     }
 
     /// Gives the lease back, and says if what was lent was gone: if somebody cut the file short. A copy keeps nobody out, and
@@ -155,13 +166,19 @@ impl Read {
 pub(crate) struct Lent {
     root: Py<PyUntypedArray>,
     array: Py<PyUntypedArray>,
+    /// What they were lent as.
+    forms: [Form; 2],
+    /// Whether an item is a record, which may be written through.
+    has_records: bool,
 }
 
 impl Lent {
     /// `root` is new; its base is a tether.
     pub(crate) fn new(root: Bound<'_, PyUntypedArray>) -> PyResult<Self> {
-        let array = view::view_of(&root)?.unbind();
-        Ok(Self { root: root.unbind(), array })
+        let array = view::view_of(&root)?;
+        let forms = [Form::of(&root), Form::of(&array)];
+        let has_records = root.dtype().has_fields();
+        Ok(Self { root: root.unbind(), array: array.unbind(), forms, has_records })
     }
 
     pub(crate) fn array<'py>(&self, py: Python<'py>) -> Bound<'py, PyUntypedArray> {
@@ -180,7 +197,14 @@ impl Lent {
     /// Whether there are views made from the array: nobody can find those.
     pub(crate) fn has_views(&self) -> bool {
         // One reference is ours, and one is the array's.
-        view::references(self.root.as_any()) > 2
+        let has_arrays = view::references(self.root.as_any()) > 2;
+        // A record has the array itself, as its names do. One reference is ours, and one is the block's name for it.
+        has_arrays || self.has_records && view::references(self.array.as_any()) > 2
+    }
+
+    /// Whether it is as it was lent: whoever had it may have given it another shape or dtype.
+    pub(crate) fn is_as_lent(&self, py: Python<'_>) -> bool {
+        self.forms[0].is_of(self.root.bind(py)) && self.forms[1].is_of(self.array.bind(py))
     }
 
     /// Makes the array read-only, so that it stays so.
@@ -271,7 +295,7 @@ impl Write {
     /// The array.
     pub(crate) fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
         if !self.tether.get().guard.is_some(py) {
-            return Err(closed(py, &self.name).into());
+            return Err(over(py, "the lease of array", &self.name).into());
         }
         Ok(self.lent.array(py))
     }
@@ -279,7 +303,7 @@ impl Write {
     /// Does something with the lease, if it lasts.
     fn with_guard<R>(&self, py: Python<'_>, act: impl FnOnce(&mut OwnedWriteGuard) -> R) -> Result<R> {
         let cell = &self.tether.get().guard;
-        let mut guard = cell.take(py).ok_or_else(|| closed(py, &self.name))?;
+        let mut guard = cell.take(py).ok_or_else(|| over(py, "the lease of array", &self.name))?;
         let done = act(&mut guard);
         cell.set(py, Some(guard));
         Ok(done)
@@ -363,26 +387,29 @@ impl Write {
 
 /// A context manager that may be used again.
 pub(crate) trait Again {
-    /// Whether nobody has it, its array or a view of that any more. One reference to it is the spare's own.
-    fn is_free(slf: &Py<Self>, py: Python<'_>) -> bool
+    /// Whether nobody has it, its array or a view of that any more, and the array is as it was. One reference to it is the
+    /// spare's own.
+    fn is_free(py: Python<'_>, slf: &Py<Self>) -> bool
     where
         Self: Sized;
 }
 
 impl Again for Read {
-    fn is_free(slf: &Py<Self>, py: Python<'_>) -> bool {
-        let Self { tether, array, .. } = slf.get();
+    fn is_free(py: Python<'_>, slf: &Py<Self>) -> bool {
+        let Self { tether, array, form, .. } = slf.get();
         let is_unseen = view::references(slf.as_any()) == 1 && view::references(array.as_any()) == 1;
         // The array has one reference to the tether.
-        is_unseen && view::references(tether.as_any()) == 2 && !tether.get().guard.is_some(py)
+        let is_over = view::references(tether.as_any()) == 2 && !tether.get().guard.is_some(py);
+        is_unseen && is_over && form.is_of(array.bind(py))
     }
 }
 
 impl Again for Write {
-    fn is_free(slf: &Py<Self>, py: Python<'_>) -> bool {
+    fn is_free(py: Python<'_>, slf: &Py<Self>) -> bool {
         let Self { tether, lent, .. } = slf.get();
         let is_unseen = view::references(slf.as_any()) == 1 && !lent.is_seen();
-        is_unseen && view::references(tether.as_any()) == 2 && !tether.get().guard.is_some(py)
+        let is_over = view::references(tether.as_any()) == 2 && !tether.get().guard.is_some(py);
+        is_unseen && is_over && lent.is_as_lent(py)
     }
 }
 
@@ -417,7 +444,7 @@ impl<T: Again> Spare<T> {
     /// One that may be used again.
     pub(crate) fn take(spares: &GilCell<Self>, py: Python<'_>) -> Option<Py<T>> {
         let mut all = spares.take(py);
-        let is_free = |one: &Option<Py<T>>| one.as_ref().is_some_and(|one| T::is_free(one, py));
+        let is_free = |one: &Option<Py<T>>| one.as_ref().is_some_and(|one| T::is_free(py, one));
         let free = all.0.iter().position(is_free).and_then(|at| all.0[at].take());
         spares.set(py, all);
         free

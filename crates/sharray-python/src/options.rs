@@ -1,9 +1,9 @@
 //! What the functions that make and find arrays have in common: places, orders, attributes.
 
-use crate::error::Result;
+use crate::error::{Result, make};
 use crate::place::Directory;
 use crate::wait::Patience;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use sharray::Order;
@@ -47,12 +47,17 @@ pub(crate) fn is_read_only(mode: &str) -> PyResult<bool> {
 
 /// A shape: one length or a sequence of them.
 pub(crate) fn shape_of(shape: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+    let py = shape.py();
+    let refuse = |error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(py) {
+            return make(py, "ShapeOverflow", (format!("shape is {shape}, expected what a process can address"),));
+        }
+        PyTypeError::new_err(format!("shape is {shape}, expected an integer or a sequence of integers"))
+    };
     let lengths: Vec<isize> = match shape.extract::<isize>() {
         Ok(length) => vec![length],
-        Err(_) => shape.extract().map_err(|_| {
-            let message = format!("shape is {shape}, expected an integer or a sequence of integers");
-            PyTypeError::new_err(message)
-        })?,
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) => return Err(refuse(error)),
+        Err(_) => shape.extract().map_err(refuse)?,
     };
     let lengths: std::result::Result<_, _> = lengths.into_iter().map(usize::try_from).collect();
     lengths.map_err(|_| PyValueError::new_err(format!("shape is {shape}, expected lengths that are not negative")))

@@ -1,7 +1,7 @@
 //! Which items of an array a handle stands for: what basic indexing makes of the whole.
 
 use numpy::PyUntypedArray;
-use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyEllipsis, PySlice, PySliceMethods, PyTuple};
 use sharray::AnyArray;
@@ -163,13 +163,19 @@ impl Picked {
             // An empty slice may start past the end.
             let start = if slice.slicelength == 0 { 0 } else { slice.start };
             self.step(axis, start);
-            let (stride, rows) = (axis.stride * slice.step, axis.rows * slice.step);
+            // The distance to the next item means nothing where there is none, and may be any.
+            let step = if slice.slicelength < 2 { 1 } else { slice.step };
+            let (stride, rows) = (axis.stride * step, axis.rows * step);
             self.axes.push(Axis { len: slice.slicelength, stride, rows });
             return Ok(());
         }
         let is_mask = index.is_instance_of::<pyo3::types::PyBool>() || index.is_instance_of::<PyUntypedArray>();
+        let len = axis.len as isize;
+        let out_of_bounds =
+            || PyIndexError::new_err(format!("index {index} is out of bounds for an axis of length {len}"));
         let at: isize = match index.call_method0("__index__").and_then(|at| at.extract()) {
             Ok(at) if !is_mask => at,
+            Err(error) if error.is_instance_of::<PyOverflowError>(index.py()) => return Err(out_of_bounds()),
             _ => {
                 let class = index.get_type();
                 let message = format!(
@@ -178,9 +184,8 @@ impl Picked {
                 return Err(PyTypeError::new_err(message));
             }
         };
-        let len = axis.len as isize;
         if !(-len..len).contains(&at) {
-            return Err(PyIndexError::new_err(format!("index {at} is out of bounds for an axis of length {len}")));
+            return Err(out_of_bounds());
         }
         self.step(axis, if at < 0 { at + len } else { at });
         Ok(())

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::options::{attributes_to_python, generation_to_python, letter_of, place_of};
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use sharray::Kind;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -115,6 +115,15 @@ impl Directory {
 
     fn __fspath__(&self) -> OsString {
         self.inner.path().as_os_str().to_owned()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let inner = &slf.get().inner;
+        let options = PyDict::new(py);
+        options.set_item("trust_others", inner.trusts_others())?;
+        let class = slf.get_type();
+        let restore = py.import("functools")?.getattr("partial")?.call((class,), Some(&options))?;
+        (restore, (inner.path().as_os_str(),)).into_pyobject(py)
     }
 }
 

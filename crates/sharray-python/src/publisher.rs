@@ -1,7 +1,7 @@
 //! The publishing side of a stream.
 
 use crate::dtype;
-use crate::error::{Raised, Result, closed};
+use crate::error::{Raised, Result, closed, over};
 use crate::gil::GilCell;
 use crate::lease::{Again, Lent, Spare, warn};
 use crate::options::{attributes_of, generation_to_python, letter_of, order_of, place_of, shape_of};
@@ -71,12 +71,14 @@ impl Publisher {
     }
 
     fn check_open(&self, py: Python<'_>) -> Result<()> {
+        let held = self.publisher.try_lock();
         // Otherwise another thread uses it.
-        match self.publisher.try_lock().as_deref() {
-            Some(Held::Closed) => Err(closed(py, &self.name).into()),
-            Some(Held::Lost) => Err(Error::Forked { name: self.name.to_string() }.into()),
-            Some(Held::Here(_)) | None => Ok(()),
+        let (is_closed, is_lost) =
+            held.map_or((false, false), |held| (matches!(*held, Held::Closed), matches!(*held, Held::Lost)));
+        if is_closed {
+            return Err(closed(py, &self.name).into());
         }
+        if is_lost { Err(Error::Forked { name: self.name.to_string() }.into()) } else { Ok(()) }
     }
 
     /// Keeps a loan that is over, to be used again: one of the declared shape.
@@ -409,6 +411,9 @@ impl SlotTether {
     }
 }
 
+/// What is over when a loan is.
+const LOAN: &str = "the loan of a frame of";
+
 impl Loan {
     fn new<'py>(
         py: Python<'py>,
@@ -455,7 +460,7 @@ impl Loan {
     /// The array.
     fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
         if !self.publisher.is_some(py) {
-            return Err(closed(py, &self.name).into());
+            return Err(over(py, LOAN, &self.name).into());
         }
         Ok(self.lent.array(py))
     }
@@ -477,7 +482,7 @@ impl Loan {
     /// Publishes the frame; returns its sequence.
     fn publish(slf: &Bound<'_, Self>) -> Result<u64> {
         let (py, this) = (slf.py(), slf.get());
-        let publisher = this.end(py).ok_or_else(|| closed(py, &this.name))?;
+        let publisher = this.end(py).ok_or_else(|| over(py, LOAN, &this.name))?;
         let (publisher, Terms { patience, facts, .. }) = (publisher.get(), this.terms.get(py));
         let is_stale = this.lent.has_views();
         let frame = if is_stale {
@@ -488,7 +493,7 @@ impl Loan {
             publisher.publish_loan(py, patience, &mut Some(copy))?
         } else {
             let tether = this.tether.get();
-            let mut loan = tether.take_loan(py).ok_or_else(|| closed(py, &this.name))?;
+            let mut loan = tether.take_loan(py).ok_or_else(|| over(py, LOAN, &this.name))?;
             let told = facts.tell(&mut loan).map_err(Raised::from);
             let mut loan = Some(loan);
             let published = told.and_then(|()| publisher.publish_loan(py, patience, &mut loan));
@@ -516,15 +521,23 @@ impl Loan {
     }
 
     fn copy_into(&self, py: Python<'_>, publisher: &Publisher, copy: &mut OwnedLoan) -> Result<()> {
-        let root = self.lent.root(py);
-        copy.set_shape(root.shape())?;
+        // The slot says what it holds: whoever has views may have given the array another shape.
+        let tether = self.tether.get();
+        let mut held = tether.take_loan(py).ok_or_else(|| over(py, LOAN, &self.name))?;
+        let (items, shape) = (held.as_mut_ptr(), held.shape().to_vec());
+        tether.0.set(py, Slot::Loan(held));
+        copy.set_shape(&shape)?;
+        let (base, dtype) = (copy.as_mut_ptr(), publisher.dtype.bind(py));
         let strides = strides_of(copy);
-        let base = copy.as_mut_ptr();
-        let placed = Placed { base, shape: copy.shape(), strides: &strides, is_writeable: true };
+        let items = Placed { base: items, shape: &shape, strides: &strides, is_writeable: false };
+        let place = Placed { base, is_writeable: true, ..items };
+        // SAFETY: the tether has the slot, whose frame has this shape; it is not writeable.
+        #[allow(unsafe_code, reason = "the condition is this type's to keep")]
+        let items = unsafe { view::array(py, dtype, items, self.tether.bind(py).clone().into_any()) }?;
         // SAFETY: the loan is ours and outlives the array, which nobody else sees: an assignment keeps no reference to it.
         #[allow(unsafe_code, reason = "the condition is kept here")]
-        let target = unsafe { view::array(py, publisher.dtype.bind(py), placed, py.None().into_bound(py)) }?;
-        Ok(target.set_item(PyEllipsis::get(py), root)?)
+        let target = unsafe { view::array(py, dtype, place, py.None().into_bound(py)) }?;
+        Ok(target.set_item(PyEllipsis::get(py), items)?)
     }
 
     /// Publishes nothing.
@@ -539,7 +552,7 @@ impl Loan {
 }
 
 impl Again for Loan {
-    fn is_free(slf: &Py<Self>, py: Python<'_>) -> bool {
+    fn is_free(py: Python<'_>, slf: &Py<Self>) -> bool {
         let Self { tether, lent, .. } = slf.get();
         if view::references(slf.as_any()) != 1 || lent.is_seen() || view::references(tether.as_any()) != 2 {
             return false;
@@ -547,7 +560,7 @@ impl Again for Loan {
         let slot = tether.get().0.take(py);
         let is_over = matches!(slot, Slot::Over);
         tether.get().0.set(py, slot);
-        is_over
+        is_over && lent.is_as_lent(py)
     }
 }
 

@@ -71,15 +71,19 @@ impl Subscriber {
     /// Sees that the subscriber is there; in a forked child, subscribes again.
     fn check_open(&self, py: Python<'_>) -> Result<()> {
         // Another thread uses it.
-        let Some(mut guard) = self.subscriber.try_lock() else { return Ok(()) };
-        let is_inherited = match &*guard {
-            Held::Here(subscriber) => subscriber.is_inherited(),
-            Held::Lost => true,
-            Held::Closed => return Err(closed(py, self.name()).into()),
-        };
+        let Some(guard) = self.subscriber.try_lock() else { return Ok(()) };
+        let (is_closed, is_inherited) = (matches!(*guard, Held::Closed), is_of_parent(&guard));
+        // What makes an error may run any Python, which may ask for this subscriber.
+        drop(guard);
+        if is_closed {
+            return Err(closed(py, self.name()).into());
+        }
         if is_inherited {
             let again = attach(py, &self.place, self.name(), self.wishes, Some(self.generation), None)?;
-            *guard = Held::Here(again);
+            // Otherwise another thread was first.
+            if let Some(mut guard) = self.subscriber.try_lock().filter(|guard| is_of_parent(guard)) {
+                *guard = Held::Here(again);
+            }
         }
         Ok(())
     }
@@ -111,6 +115,15 @@ impl Subscriber {
         };
         let received = patience.wait_while(py, || self.check_open(py), receive)?;
         Ok(received.map(|frame| Frame::new(Arc::clone(&self.stream), frame)))
+    }
+}
+
+/// Whether it was inherited over fork.
+fn is_of_parent(held: &Held<AnySubscriber>) -> bool {
+    match held {
+        Held::Here(subscriber) => subscriber.is_inherited(),
+        Held::Lost => true,
+        Held::Closed => false,
     }
 }
 

@@ -62,6 +62,22 @@ pub(crate) unsafe fn array<'py>(
     Ok(made.cast_into::<PyUntypedArray>()?)
 }
 
+/// A new array with whatever is in its memory, as `numpy.empty` makes it.
+pub(crate) fn empty<'py>(
+    dtype: &Bound<'py, PyArrayDescr>,
+    shape: &[usize],
+    order: sharray::Order,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let (py, ndim, dims) = (dtype.py(), shape.len() as c_int, shape.as_ptr().cast_mut().cast());
+    let is_fortran = c_int::from(order == sharray::Order::Fortran);
+    // SAFETY: the dtype is a new reference, which this takes; NumPy copies the shape, whose lengths have the size of
+    // `npy_intp`.
+    let made = unsafe { PY_ARRAY_API.PyArray_Empty(py, ndim, dims, dtype.clone().into_ptr().cast(), is_fortran) };
+    // SAFETY: it is a new reference, or null with an exception set.
+    let made = unsafe { Bound::from_owned_ptr_or_err(py, made) }?;
+    Ok(made.cast_into::<PyUntypedArray>()?)
+}
+
 /// A view of all of `root`, as `root[...]` makes it: views that are made from it have `root` for their base, too.
 pub(crate) fn view_of<'py>(root: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = root.py();
@@ -113,6 +129,37 @@ pub(crate) unsafe fn set_base(array: &Bound<'_, PyUntypedArray>, base: *mut u8) 
     let array: *mut PyArrayObject = array.as_ptr().cast();
     // SAFETY: it is an array and alive, and this thread has the interpreter.
     unsafe { (*array).fields.data = base.cast() };
+}
+
+/// What whoever has an array can change of it, its items aside: its lengths and strides, its dtype, and what it shows.
+#[derive(Debug)]
+pub(crate) struct Form {
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+    dtype: usize,
+    base: usize,
+}
+
+impl Form {
+    pub(crate) fn of(array: &Bound<'_, PyUntypedArray>) -> Self {
+        let (dtype, base) = dtype_and_base(array);
+        Self { shape: array.shape().to_vec(), strides: array.strides().to_vec(), dtype, base }
+    }
+
+    /// Whether the array still has it.
+    pub(crate) fn is_of(&self, array: &Bound<'_, PyUntypedArray>) -> bool {
+        (self.dtype, self.base) == dtype_and_base(array)
+            && self.shape == array.shape()
+            && self.strides == array.strides()
+    }
+}
+
+/// The addresses of an array's dtype and of what it keeps alive, which tell those from others as long as the array lives.
+fn dtype_and_base(array: &Bound<'_, PyUntypedArray>) -> (usize, usize) {
+    let array: *mut PyArrayObject = array.as_ptr().cast();
+    // SAFETY: it is an array and alive, and this thread has the interpreter.
+    let fields = unsafe { &(*array).fields };
+    (fields.descr.addr(), fields.base.addr())
 }
 
 /// How many references there are to an object, the one given here among them.

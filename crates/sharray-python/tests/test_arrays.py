@@ -93,6 +93,8 @@ def test_bad_arguments(folder: Path) -> None:
         (lambda: sharray.create("a", "x", dir=folder), TypeError),
         (lambda: sharray.create("a", 2.5, dir=folder), TypeError),
         (lambda: sharray.create("a", (1 << 40, 1 << 40), dir=folder), sharray.ShapeOverflow),
+        (lambda: sharray.create("a", (1 << 63, 1), dir=folder), sharray.ShapeOverflow),
+        (lambda: sharray.create("a", 10**30, dir=folder), sharray.ShapeOverflow),
         (lambda: sharray.create("a", 1 << 50, "u1", dir=folder), sharray.NoSpace),
         (lambda: sharray.create("a", 3, order="K", dir=folder), ValueError),
         (lambda: sharray.create("a", 3, blocks=0, dir=folder), sharray.InvalidArgument),
@@ -209,7 +211,7 @@ def test_read_only(folder: Path) -> None:
     reader = sharray.attach("field", mode="r", dir=folder)
     assert reader.is_read_only and "read-only" in repr(reader)
     assert len(sharray.inspect("field", dir=folder).participants) == 1
-    for write in (reader.write, lambda: reader.__setitem__(0, 1), reader[1].write):
+    for write in (reader.write, lambda: reader.__setitem__(0, 1), reader[1].write, lambda: reader.as_memmap("r+")):
         with pytest.raises(sharray.ReadOnly) as raised:
             write()
         assert isinstance(raised.value, PermissionError)
@@ -244,6 +246,8 @@ INDICES: list[Any] = [
     (1, 2, 3),
     (),
     (..., slice(3, 0, -1)),
+    slice(None, None, 2**62),
+    slice(None, None, -(2**63)),
 ]
 
 
@@ -280,7 +284,7 @@ def test_indices_that_copy(folder: Path, index: Any) -> None:
         field[index]
 
 
-@pytest.mark.parametrize("index", [2, -3, (0, 3), (0, 0, 0), (..., ...), (0, ..., 0, 0)], ids=str)
+@pytest.mark.parametrize("index", [2, -3, 2**70, -(2**70), (0, 3), (0, 0, 0), (..., ...), (0, ..., 0, 0)], ids=str)
 def test_indices_out_of_bounds(folder: Path, index: Any) -> None:
     """An IndexError, as of an ndarray."""
     field = sharray.create("field", (2, 3), dir=folder)
@@ -288,10 +292,39 @@ def test_indices_out_of_bounds(folder: Path, index: Any) -> None:
         field[index]
 
 
+def test_one_item_is_a_number(folder: Path) -> None:
+    """A handle without dimensions is a number where one is asked for. Python would take the bytes of its buffer for digits
+    otherwise: these are those of "1234"."""
+    field = sharray.create("field", data=np.array([[0x34333231, 0], [7, 8]], "<i4"), dir=folder)
+    assert int(field[0, 0]) == float(field[0, 0]) == complex(field[0, 0]) == 0x34333231
+    assert field[0, 0] and not field[0, 1] and field and not field[:0]
+    assert int(sharray.create("real", data=2.5, dir=folder)) == 2
+    for convert in (int, float, complex):
+        with pytest.raises(TypeError):
+            convert(field[0])
+    with pytest.raises(ValueError):
+        float(sharray.create("text", data="a", dir=folder))
+
+
+def test_in(folder: Path) -> None:
+    """It looks for an item, as NumPy does, and gives its lease back, found or not."""
+    field = sharray.create("field", data=[[1, 2], [3, 4]], dir=folder)
+    assert 3 in field and 5 not in field and 3 not in field[0]
+    with field.write(timeout=0) as array:
+        array[0, 0] = 5
+        # By who writes it, waiting would be waiting for oneself.
+        with pytest.raises(sharray.WouldDeadlock):
+            _ = 5 in field
+    assert 5 in field
+
+
 def test_iterating_over_a_handle(folder: Path) -> None:
     """It ends."""
     field = sharray.create("field", data=[[1, 2], [3, 4]], dir=folder)
     assert [row.snapshot().tolist() for row in field] == [[1, 2], [3, 4]]
+    assert list(field[:0]) == []
+    with pytest.raises(TypeError):
+        iter(field[0, 0])
 
 
 def test_blocks(folder: Path) -> None:

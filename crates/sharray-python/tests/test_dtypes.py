@@ -157,6 +157,10 @@ def test_in_cells(folder: Path, dtype: np.dtype[Any]) -> None:
         "V0",
         [],
         [("a", "S0")],
+        # A .npy header tells fields one after the other.
+        np.dtype({"names": ["a", "b"], "formats": ["i4", "i2"], "offsets": [4, 0]}),
+        np.dtype({"names": ["a", "b"], "formats": ["i4", "i2"], "offsets": [0, 2]}),
+        [("outer", {"names": ["a", "b"], "formats": ["i4", "i2"], "offsets": [4, 0]})],
         np.longdouble,
         np.clongdouble,
         ml_dtypes.int4,

@@ -209,6 +209,91 @@ def test_arrays_of_blocks_are_read_only_afterwards(folder: Path, stream: sharray
     assert read[0, 0] == written[0, 0] == np.asarray(field)[0, 0] == 4
 
 
+def reshape_in_place(array: Any) -> None:
+    array.shape = (-1,)
+
+
+def recast_in_place(array: Any) -> None:
+    array.dtype = "f8"
+
+
+def restride_in_place(array: Any) -> None:
+    array.strides = (0, 0)
+
+
+def restore_in_place(array: Any) -> None:
+    array.__setstate__(np.zeros(100_000).__reduce__()[2])
+
+
+@pytest.mark.parametrize("change", [reshape_in_place, recast_in_place, restride_in_place, restore_in_place])
+@pytest.mark.parametrize("which", ["array", "base"])
+@pytest.mark.parametrize("kind", ["read", "write", "loan"])
+def test_what_a_block_did_to_its_array_stays_there(
+    folder: Path, stream: sharray.Publisher[Any], kind: str, which: str, change: Callable[[Any], None]
+) -> None:
+    """NumPy lets whoever has an array change its shape, dtype and memory in place. The next block lends an array as the
+    first did, over the shared items."""
+    field = sharray.create("field", SHAPE, "i8", dir=folder)
+    lend: Any = {"read": field.read, "write": field.write, "loan": stream.loan}[kind]
+    for _ in range(3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with lend() as array:
+                changed = array if which == "array" else array.base
+                if isinstance(changed, np.ndarray):
+                    change(changed)
+            del array, changed
+        with lend() as array:
+            assert (array.shape, array.dtype, array.strides) == (SHAPE, np.dtype("i8"), (SHAPE[1] * 8, 8))
+            assert not array.flags.owndata and array.flags.writeable == (kind != "read")
+            if array.flags.writeable:
+                array[...] = filled(1)
+        del array
+    if kind == "write":
+        np.testing.assert_array_equal(field.snapshot(), filled(1))
+    if kind == "loan":
+        stream.publish(filled(2))
+        np.testing.assert_array_equal(sharray.subscribe("stream", dir=folder).latest().array, filled(2))
+
+
+def test_the_collector_may_ask_anything(folder: Path, stream: sharray.Publisher[Any]) -> None:
+    """Python collects garbage where it makes an object, and what it runs then may use the very object that is in use."""
+    subscriber = sharray.subscribe("stream", dir=folder)
+    field, cell = sharray.create("field", SHAPE, "i8", dir=folder), sharray.cell("cell", 1.0, dir=folder)
+    stream.publish(filled(1))
+    frame = subscriber.latest()
+    asked = 0
+
+    def ask(_phase: str, _facts: dict[str, int]) -> None:
+        nonlocal asked
+        asked += 1
+        _ = field.is_closed, cell.is_closed, subscriber.is_closed, stream.is_closed
+        try:
+            _ = frame.shape
+        except sharray.Closed:
+            pass
+
+    before = gc.get_threshold()
+    gc.callbacks.append(ask)
+    gc.set_threshold(1)
+    try:
+        for _ in range(20):
+            frame = subscriber.latest()
+            assert frame.shape == SHAPE and frame.array[0, 0] == filled(1)[0, 0]
+            frame.close()
+            with pytest.raises(sharray.Closed):
+                _ = frame.shape
+        for handle in (field, cell, subscriber, stream):
+            handle.close()
+            for _ in range(20):
+                with pytest.raises(sharray.Closed):
+                    _ = handle.sequence
+    finally:
+        gc.callbacks.remove(ask)
+        gc.set_threshold(*before)
+    assert asked
+
+
 # --- loans ---
 
 
@@ -284,6 +369,32 @@ def test_a_stale_view_tells_the_line(folder: Path, stream: sharray.Publisher[Any
         last = inspect.currentframe().f_lineno  # type: ignore[union-attr]
     assert first <= caught[0].lineno <= last
     row[...] = 1
+
+
+def test_a_record_is_a_view(folder: Path) -> None:
+    """An item of a dtype with fields is written through, too: the loop variable that outlives its loop. What subscribers
+    have does not change, and whoever writes without a lease is told."""
+    dtype = [("x", "f8"), ("y", "i4", (2,))]
+    publisher = sharray.publish("stream", 4, dtype, dir=folder)
+    subscriber = sharray.subscribe("stream", dir=folder)
+    with pytest.warns(sharray.StaleViewWarning):
+        with publisher.loan() as image:
+            for record in image:
+                record["x"] = 1
+    record["x"] = 2
+    assert subscriber.latest().array["x"].tolist() == [1, 1, 1, 1]
+    field = sharray.create("field", 4, dtype, dir=folder)
+    with pytest.warns(sharray.StaleViewWarning):
+        with field.write() as array:
+            inner = array[0]["y"]
+    assert inner.base is not None
+    # Those that are gone are none, and neither is the block's own name.
+    del record, inner
+    for _ in range(3):
+        with publisher.loan() as image, field.write() as array:
+            image[0]["x"] = array[0]["x"] = 3
+            array[1:]["x"] = image["x"][1:] = 3
+    assert subscriber.latest().array["x"].tolist() == field.snapshot()["x"].tolist() == [3, 3, 3, 3]
 
 
 def test_a_stale_slot_comes_back(folder: Path) -> None:

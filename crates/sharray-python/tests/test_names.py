@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +86,8 @@ def test_directories(folder: Path) -> None:
     assert one.path == folder / "one" and os.fspath(one) == str(folder / "one") and "one" in repr(one)
     assert [info.name for info in one.list()] == ["field"]
     assert one.inspect("field").shape == (1,)
+    again = pickle.loads(pickle.dumps(one))
+    assert again.path == one.path and [info.name for info in again.list()] == ["field"]
     one.unlink("field")
     assert one.list() == [] and len(two.list()) == 1 and one.collect_garbage() == []
 
@@ -101,8 +106,6 @@ def test_the_default_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_place_that_others_may_write_to(folder: Path) -> None:
     """It is refused, unless one says to trust them; then handles pickle with that trust."""
-    import pickle
-
     place = folder / "open"
     place.mkdir()
     place.chmod(0o777)
@@ -112,6 +115,26 @@ def test_a_place_that_others_may_write_to(folder: Path) -> None:
     trusting = sharray.Directory(place, trust_others=True)
     field = sharray.create("field", 3, dir=trusting)
     assert pickle.loads(pickle.dumps(field)).shape == (3,)
+    again = pickle.loads(pickle.dumps(trusting))
+    assert [info.name for info in again.list()] == ["field"]
+
+
+def test_permissions_that_nobody_trusts(folder: Path) -> None:
+    """What others may write to could be neither attached nor unlinked in a place that trusts nobody: it is not created."""
+    make: list[Callable[..., object]] = [
+        lambda **options: sharray.create("name", 3, **options),
+        lambda **options: sharray.publish("name", 3, **options),
+        lambda **options: sharray.cell("name", 3, **options),
+    ]
+    trusting = sharray.Directory(folder, trust_others=True)
+    for create in make:
+        for permissions in (0o666, 0o620, 0o602):
+            with pytest.raises(sharray.Untrusted) as raised:
+                create(dir=folder, permissions=permissions)
+            assert f"{permissions:04o}" in str(raised.value) and raised.value.path == folder / "name"
+        assert list(folder.iterdir()) == []
+        create(dir=trusting, permissions=0o666)
+        sharray.unlink("name", dir=trusting)
 
 
 @pytest.mark.parametrize("name", ["", "/", "a//b", "/a", "a/", ".", "..", "a/../b", ".hidden", "a b", "ä", "a\0b", "x" * 256])
@@ -178,6 +201,62 @@ def test_files_that_are_no_arrays(folder: Path) -> None:
     assert raised.value.expected != raised.value.found
 
 
+def test_a_copy_of_a_file(folder: Path) -> None:
+    """What it says of who uses it is not true of the copy. Who may write sees to that; who only reads has to wait for one."""
+    sharray.create("field", data=[1, 2, 3], dir=folder)
+    sharray.cell("cell", 5, dir=folder)
+    sharray.publish("stream", 3, dir=folder).publish(7)
+    copy = sharray.Directory(folder / "copy")
+    for name in ("field", "cell", "stream"):
+        shutil.copy(folder / name, copy.path / name)
+    for name, attach in [("field", sharray.attach), ("cell", sharray.cell), ("stream", sharray.subscribe)]:
+        with pytest.raises(sharray.NeedsRecovery) as raised:
+            attach(name, mode="r", dir=copy)
+        assert isinstance(raised.value, OSError) and raised.value.name == name
+        assert not attach(name, dir=copy).is_retired
+        assert attach(name, mode="r", dir=copy).is_read_only
+    assert sharray.attach("field", mode="r", dir=copy).snapshot().tolist() == [1, 2, 3]
+
+
+def test_a_header_that_is_none(folder: Path) -> None:
+    """Told by its file."""
+    path = folder / "text.npy"
+    path.write_bytes(b"not an array" * 10)
+    for use in (lambda: sharray.import_npy(path, "field", dir=folder / "place"), lambda: sharray.open_npy(path)):
+        with pytest.raises(sharray.InvalidPreamble, match="text.npy"):
+            use()
+    assert sharray.list(dir=folder / "place") == []
+
+
+def test_a_file_system_without_locks(folder: Path) -> None:
+    """Where a lock that was had keeps nobody out, the living could not be told from the dead: refused by name. Here the
+    kernel is told to answer that a lock was had, and to take none."""
+    call = {"x86_64": 72, "aarch64": 25}.get(os.uname().machine)
+    if call is None:
+        pytest.skip("the number of fcntl is not known here")
+    child = Child(
+        """
+        import ctypes, struct
+        # The call's number; if it is fcntl, its second argument; if that is F_OFD_SETLK, success without doing it.
+        program = [(0x20, 0, 0, 0), (0x15, 0, 3, int(sys.argv[2])), (0x20, 0, 0, 24), (0x15, 0, 1, 37),
+                   (0x06, 0, 0, 0x00050000), (0x06, 0, 0, 0x7FFF0000)]
+        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+        filter = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(code)))
+        prctl = ctypes.CDLL(None).prctl
+        assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, filter, 0, 0) == 0
+        try:
+            sharray.create("field", 3, dir=folder)
+        except sharray.UnsupportedFilesystem as error:
+            tell(isinstance(error, OSError), error.path, "exclude each other" in str(error))
+        """,
+        folder,
+        call,
+    )
+    child.expect("True field True")
+    child.succeed()
+    assert sharray.list(dir=folder) == []
+
+
 def test_too_many_participants(folder: Path) -> None:
     """A full table is told, and has room again when somebody has gone."""
     field = sharray.create("field", 3, participants=3, dir=folder)
@@ -234,8 +313,6 @@ BASES: dict[str, type[BaseException]] = {
 def test_every_exception() -> None:
     """Each class derives from sharray.Error and from its builtin, says where it is from, and has a docstring; none is
     missing here."""
-    import pickle
-
     classes = {
         name: it
         for name, it in vars(sharray).items()
@@ -252,8 +329,6 @@ def test_every_exception() -> None:
 
 def test_exceptions_cross_processes(folder: Path) -> None:
     """concurrent.futures pickles what a worker raised: its class, its message and its attributes arrive."""
-    import pickle
-
     with pytest.raises(sharray.NotFound) as raised:
         sharray.attach("nothing", dir=folder)
     again: Any = pickle.loads(pickle.dumps(raised.value))
@@ -261,11 +336,21 @@ def test_exceptions_cross_processes(folder: Path) -> None:
 
 
 def test_errno(folder: Path) -> None:
-    """What the operating system refused carries its number and its file, as every OSError does."""
-    with pytest.raises(sharray.IoError) as raised:
-        sharray.list(dir="/proc/self/nothing")
-    assert isinstance(raised.value, OSError) and raised.value.errno == errno.ENOENT
-    assert str(raised.value.filename) == "/proc/self/nothing"
+    """What the operating system refused carries its number and its file, as every OSError does, says what was tried, and
+    tells another process the same."""
+    (folder / "text").write_text("not a folder")
+    for use, number, path, tried in [
+        (lambda: sharray.list(dir="/proc/self/nothing"), errno.ENOENT, "/proc/self/nothing", "create the folder"),
+        (lambda: sharray.open_npy(folder / "no.npy"), errno.ENOENT, str(folder / "no.npy"), "open"),
+        (lambda: sharray.save_npy(folder / "no" / "no.npy", np.eye(3)), errno.ENOENT, str(folder / "no/no.npy"), "replace"),
+        (lambda: sharray.open_npy(folder), errno.EISDIR, str(folder), "open"),
+        (lambda: sharray.list(dir=folder / "text"), errno.ENOTDIR, str(folder / "text"), "open"),
+    ]:
+        with pytest.raises(sharray.IoError) as raised:
+            use()
+        for error in (raised.value, pickle.loads(pickle.dumps(raised.value))):
+            assert isinstance(error, OSError) and (error.errno, error.filename) == (number, path)
+            assert str(error).startswith(f"cannot {tried}") and path in str(error) and type(error) is type(raised.value)
 
 
 def test_what_is_public() -> None:

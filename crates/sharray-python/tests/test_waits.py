@@ -358,6 +358,38 @@ def test_async_exceptions(folder: Path) -> None:
     run(main)
 
 
+@pytest.mark.parametrize(
+    ("name", "wait"),
+    [
+        ("field", lambda field: field.read()),
+        ("field", lambda field: field[1:].write()),
+        ("field", lambda field: field.snapshot()),
+        ("field", lambda field: field[0].snapshot()),
+        ("field", lambda field: field.wait_changed()),
+        ("field", lambda field: field.__setitem__(0, 1)),
+        ("cell", lambda cell: cell.store(1)),
+        ("cell", lambda cell: cell.writer()),
+        ("cell", lambda cell: cell.wait_changed()),
+        ("stream", lambda stream: stream.recv()),
+        ("stream", lambda stream: sharray.wait_any([stream])),
+    ],
+)
+def test_closing_ends_a_wait(folder: Path, obstacles: Obstacles, name: str, wait: Callable[[Any], Any]) -> None:
+    """Another thread that closes the handle ends the wait, of whatever kind the handle is, though what is waited for never
+    comes."""
+    attach: Any = {"field": sharray.attach, "cell": sharray.cell, "stream": sharray.subscribe}[name]
+    handle = attach(name, dir=folder)
+
+    def waiting() -> None:
+        with pytest.raises(sharray.Closed) as raised:
+            wait(handle)
+        assert raised.value.name == name
+
+    with running(waiting) as thread:
+        until(lambda: is_asleep(thread.native_id or 0), "the wait")
+        handle.close()
+
+
 def test_async_close_meanwhile(folder: Path) -> None:
     """Closed while it is waited for, it says so."""
     publisher = sharray.publish("stream", 3, dir=folder)

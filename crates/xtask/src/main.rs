@@ -1,6 +1,7 @@
 //! The project's commands: `cargo xtask` lists them. Each is a few plain lines that a person could type.
 
 mod command;
+mod fuzz;
 mod python;
 
 use command::{Outcome, cargo};
@@ -8,11 +9,13 @@ use std::path::PathBuf;
 
 const USAGE: &str = "\
 cargo xtask test              everything that must pass: check, all tests, models, a minute of torture, a glance
-                              at the benches
+                              at the benches and the fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
+cargo xtask fuzz [TARGET..] [--seconds N]
+                              hostile bytes for whatever reads bytes that others wrote
 cargo xtask wheel             the Python package, into dist/
 cargo xtask python            the Python package, built, installed in environments of its own and tested
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
@@ -27,6 +30,7 @@ fn main() -> std::process::ExitCode {
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
         ["torture", options @ ..] => torture(options),
+        ["fuzz", arguments @ ..] => fuzz::run(arguments),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
         ["model"] => model(),
@@ -69,7 +73,11 @@ fn test() -> Outcome {
     model()?;
     mutants()?;
     torture(&["--seconds", "60"])?;
-    bench(&[], &["--quick"])
+    bench(&[], &["--quick"])?;
+    if let Some(reason) = fuzz::glance()? {
+        eprintln!("1 not run: {reason}");
+    }
+    Ok(())
 }
 
 /// Where the tests make their files. What is there when they are over was left behind.
@@ -116,7 +124,12 @@ fn bench(names: &[&str], options: &[&str]) -> Outcome {
     arguments.extend(names.iter().flat_map(|name| ["--bench", name]));
     arguments.push("--");
     arguments.extend(options);
-    cargo(&arguments).run()
+    // What is measured beside NumPy needs it, and the wheel: where the tests have made them, they are used.
+    let bench = cargo(&arguments);
+    match python::tested() {
+        Some(python) => bench.env("PYTHON", python).run(),
+        None => bench.run(),
+    }
 }
 
 fn torture(options: &[&str]) -> Outcome {

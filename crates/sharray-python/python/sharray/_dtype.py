@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from sharray._errors import UnsupportedDtype
+
 #: The dtypes of ml_dtypes look like opaque bytes in a .npy header: they are told by their names.
 _SMALL_FLOATS = frozenset(
     {
@@ -45,6 +47,10 @@ def _descr(dtype: Any) -> Any:
     end = 0
     for name in dtype.names:
         field, offset, *title = dtype.fields[name]
+        if offset < end:
+            # A .npy header tells the fields one after the other.
+            reason = f"field {name!r} starts at byte {offset}, expected {end} or more, where those before it end"
+            raise UnsupportedDtype(f"dtype {dtype} cannot be shared: {reason}")
         if offset > end:
             fields.append(("", f"|V{offset - end}"))
         inner = _descr(field)

@@ -263,6 +263,10 @@ class IoError(Error, OSError):
 
     filename: str
 
+    def __str__(self) -> str:
+        # It names the file already, which OSError would add.
+        return super().__str__() if self.strerror is None else self.strerror
+
 
 class MissingFile(IoError, FileNotFoundError):
     """There is no such file."""
