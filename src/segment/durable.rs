@@ -47,7 +47,9 @@ impl Segment {
     /// Writes the payload to the disk, and what blocks say of it, and waits until it is there.
     pub(crate) fn flush(&self) -> Result<()> {
         let start = self.identity.blocks.off;
-        self.sync(start, self.identity.file_len - start)
+        let written = self.sync(start, self.identity.file_len - start);
+        self.check_whole()?;
+        written
     }
 
     /// Writes all of the file to the disk, what was changed through other descriptors included.
