@@ -314,11 +314,16 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
 
     /// Asks the kernel to write the array to the disk, and waits until it is there, as `np.memmap.flush` does.
     ///
-    /// It promises no more than that: if the machine stops while somebody writes, the disk may have some pages of the old array
-    /// and some of the new. For an array in memory (`/dev/shm`) it does nothing.
+    /// It promises that, and no more: what had been written when it was called survives a loss of power, unless it is
+    /// written over. The kernel also writes of its own accord, at any time and in any order, so if the machine stops while
+    /// somebody writes, or between a write and the next flush, the disk may have some pages of the old array and some of
+    /// the new, and nobody is told. Who needs the whole or nothing publishes a stream and
+    /// [commits](crate::Publisher::commit) it. The last one who detaches from an array on a disk flushes it, but nobody is
+    /// told if that fails. For an array in memory (`/dev/shm`) it does nothing.
     ///
     /// # Errors
-    /// [`Error::Io`] if the disk fails; [`Error::Forked`].
+    /// [`Error::Io`] if the disk fails, and from then on [`Error::DurabilityLost`]: the system would call a second attempt a
+    /// success with nothing done. [`Error::Forked`].
     pub fn flush(&self) -> Result<()> {
         self.any.flush()
     }

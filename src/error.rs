@@ -92,6 +92,13 @@ pub enum Error {
         /// The array.
         name: String,
     },
+    /// Writing the array to the disk has failed before. What the disk has of it is not known, and the system would call a
+    /// second attempt a success. A copy of the file, made now, is another array that can be made durable.
+    #[error("array {name:?} could not be written to the disk before: what the disk has of it is not known")]
+    DurabilityLost {
+        /// The array.
+        name: String,
+    },
     /// The file system cannot tell living processes from dead ones, or has no files that processes can map together.
     #[error("the file system of {} cannot hold shared arrays: {reason}", path.display())]
     UnsupportedFilesystem {

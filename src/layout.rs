@@ -23,6 +23,8 @@ use std::mem::{offset_of, size_of};
 
 /// The first eight bytes of every file.
 pub(crate) const MAGIC: [u8; 8] = *b"SHARRAY\0";
+/// The first eight bytes of a superblock that was ever written.
+pub(crate) const SUPERBLOCK_MAGIC: [u8; 8] = *b"SHARRAYC";
 /// The format that this library writes and reads.
 pub(crate) const VERSION: u32 = 1;
 /// Reads back as itself on a little-endian machine only.
@@ -35,6 +37,8 @@ pub(crate) const HUGE_PAGE: u64 = 2 << 20;
 pub(crate) const LINE: u64 = 128;
 /// Where the control page starts.
 pub(crate) const CONTROL_OFF: u64 = PAGE;
+/// Where the two superblocks start.
+pub(crate) const SUPERBLOCKS_OFF: [u64; 2] = [2 * PAGE, 3 * PAGE];
 /// Where the participant table starts.
 pub(crate) const PARTICIPANTS_OFF: u64 = 4 * PAGE;
 /// The most participants: their index plus one has ten bits, and one value of those is taken.
@@ -56,6 +60,8 @@ const LOCK_BASE: i64 = 1 << 62;
 pub(crate) const LOCK_MEMBERS: i64 = LOCK_BASE;
 /// Exclusive while the name of the file changes.
 pub(crate) const LOCK_NAME: i64 = LOCK_BASE + 1;
+/// Exclusive while a frame is made durable.
+pub(crate) const LOCK_COMMIT: i64 = LOCK_BASE + 2;
 /// The first participant's byte.
 pub(crate) const LOCK_PARTICIPANTS: i64 = LOCK_BASE + 1024;
 /// The first of the bytes on which an attach tries what the file system's locks are worth.
@@ -143,7 +149,8 @@ pub(crate) struct Control {
     pub(crate) durable: u64,
     pub(crate) pending: u64,
     pub(crate) durability_lost: u32,
-    pad6: [u8; 108],
+    pub(crate) unverified: u32,
+    pad6: [u8; 104],
     pub(crate) retired: u32,
     pad7: u32,
     pub(crate) len: u64,
@@ -158,7 +165,9 @@ pub(crate) struct Control {
 }
 
 /// Pages 2 and 3: what a durable commit says of the payload. The crc at the end covers everything before it.
-#[allow(dead_code, reason = "the fields are places in the file, used through offset_of!")]
+///
+/// `len` is the number of the frame's bytes, and will be that of the rows of an array that grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Superblock {
     pub(crate) magic: [u8; 8],
@@ -166,15 +175,22 @@ pub(crate) struct Superblock {
     pub(crate) commit_no: u64,
     pub(crate) seq: u64,
     pub(crate) slot: u32,
-    pad0: u32,
+    pub(crate) reserved0: u32,
     pub(crate) len: u64,
     pub(crate) time_ns: u64,
     pub(crate) acquired_ns: u64,
     pub(crate) tags: [u64; 2],
     pub(crate) data_xxh3: u64,
     pub(crate) shape: [u64; 32],
-    pad1: [u8; 3740],
+    pub(crate) reserved1: [u8; 3740],
     pub(crate) crc: u32,
+}
+
+impl Superblock {
+    /// The checksum that [`Superblock::crc`] must hold.
+    pub(crate) fn checksum(&self) -> u32 {
+        crc32c::crc32c(&bytemuck::bytes_of(self)[..offset_of!(Self, crc)])
+    }
 }
 
 /// One entry of the participant table: who is here, and what it holds.
@@ -451,6 +467,7 @@ pub fn format_table() -> String {
             durable: "u64",
             pending: "u64",
             durability_lost: "u32",
+            unverified: "u32",
             retired: "u32",
             len: "u64",
             cap_bytes: "u64",

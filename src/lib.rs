@@ -68,4 +68,4 @@ pub mod __private {
 }
 #[cfg(feature = "step")]
 #[doc(hidden)]
-pub use step::{kill_after, pause_after, steps_left};
+pub use step::{Watcher, kill_after, pause_after, steps_left, watch};

@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code, reason = "offsets that were checked become words")]
 
+mod durable;
 mod header;
 mod part;
 mod world;
@@ -350,11 +351,13 @@ impl Segment {
         [boot_id, boot_id + 8, ino, dev].map(|offset| self.control64(offset))
     }
 
-    /// Zeroes every control word but the stamps: nobody is here, nothing was published.
+    /// Zeroes every control word but the stamps: nobody is here, nothing was published. That a sync has failed stays known:
+    /// its mark says in which boot and file.
     ///
     /// What blocks say of their bytes stays, since the bytes do: that they are half written, and which copy of a cell
     /// is current. A block that was being written when the machine stopped is half written.
     pub(crate) fn clear_control(&self) {
+        let lost = Word::load(self.durability_lost(), Relaxed);
         let stamps = CONTROL_OFF + offset_of!(Control, boot_id) as u64;
         let before = Region { off: CONTROL_OFF, len: stamps - CONTROL_OFF };
         let bitmaps = CONTROL_OFF + offset_of!(Control, occupied) as u64;
@@ -366,6 +369,7 @@ impl Segment {
                 Word::store(self.word64(offset), 0, Relaxed);
             }
         }
+        Word::store(self.durability_lost(), lost, Relaxed);
         for block in (0..identity.nblocks).map_while(|block| self.block(block)) {
             let seq = Word::load(block.seq, Relaxed);
             if seq % 2 == 1 && !self.is_cell() {
@@ -446,14 +450,6 @@ impl Segment {
     /// The pages of the first slot: all items of an array in place.
     pub(crate) fn pages(&self) -> Pages<'_> {
         self.mapping.pages(self.identity.data_off, self.size_bytes, self.lock_file())
-    }
-
-    /// Asks the kernel to write the payload to the disk, and waits until it is there.
-    pub(crate) fn flush(&self) -> Result<()> {
-        let Identity { data_off, file_len, .. } = self.identity;
-        let written = self.mapping.flush(data_off, file_len - data_off);
-        self.check_whole()?;
-        written.map_err(|error| Error::io("write to the disk", &self.name, error))
     }
 
     /// Writes the header of a slot that this attach has loaned.

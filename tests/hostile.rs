@@ -92,6 +92,7 @@ fn exercise(place: &Place, name: &str, dog: &Watchdog, label: &str) {
         Ok(mut publisher) => {
             let reader = dog.call(|| told("attach a reader"), || subscribe().attach(name));
             fill(place, &mut publisher, reader.ok(), dog, label);
+            commit(&mut publisher, dog, label);
         }
         Err(error) => check_error(&error, label),
     }
@@ -185,6 +186,13 @@ fn check_frame(frame: &AnyFrame, label: &str) {
     std::hint::black_box(frame.bytes().iter().map(|&byte| u64::from(byte)).sum::<u64>());
     std::hint::black_box((frame.time(), frame.published(), frame.age(), frame.tags(), frame.strides()));
     assert_eq!(frame.view::<i32, Ix2>().map(|view| view.len() * 4), Some(len), "{label}");
+}
+
+/// A commit comes back, whatever it finds begun.
+fn commit(publisher: &mut AnyPublisher, dog: &Watchdog, label: &str) {
+    if let Err(error) = dog.call(|| format!("commit, {label}"), || publisher.commit()) {
+        check_error(&error, label);
+    }
 }
 
 /// No error comes from the system: whatever the bytes are, they were understood before it was asked for anything.
@@ -535,6 +543,9 @@ fn random_words_while_attached_are_survived() -> Outcome {
                     dog.call(|| format!("publish, {label}"), || loan.publish());
                 }
                 Err(error) => check_error(&error, &label),
+            }
+            if let Err(error) = dog.call(|| format!("commit, {label}"), || publisher.commit()) {
+                check_error(&error, &label);
             }
         }
         dog.call(|| format!("drop the publisher, {label}"), || drop(publisher));

@@ -119,6 +119,15 @@ impl AnyArray {
         self.segment().is_retired()
     }
 
+    /// Whether the array was found and not written: it was last used before the machine started, or it is a copy of a file.
+    /// It stays so until the machine stops.
+    ///
+    /// What the kernel wrote to the disk of its own accord may be of different ages, so if the machine lost its power while
+    /// somebody wrote, the items are not what any write left. An array that was closed in good order before is whole.
+    pub fn is_unverified(&self) -> bool {
+        Word::load(self.segment().unverified(), Relaxed) != 0
+    }
+
     /// Where the first item is, for looking on without a lease: anybody may be writing the items at any time, and nothing
     /// keeps them consistent. It is valid while a handle or a guard of this attach lives.
     ///

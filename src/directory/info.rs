@@ -8,7 +8,7 @@ use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::participant::{self, Tag};
 use crate::protocol::producer::cursor;
 use crate::protocol::word::Word;
-use crate::protocol::{World, consumer, lock};
+use crate::protocol::{World, commit, consumer, lock};
 use crate::segment::Segment;
 use crate::shape::Order;
 use crate::sys::byte_lock;
@@ -67,6 +67,9 @@ pub struct Info {
     /// The blocks whose last write did not come to the end, in rising order: nobody can read them until somebody has
     /// put them right. A block whose writer has died is among them from when this is found out.
     pub poisoned: Vec<u32>,
+    /// The newest frame of a stream that was committed; zero if there is none, or if nobody has used it since the machine
+    /// started.
+    pub committed: u64,
     /// When it was created.
     pub created: SystemTime,
     /// Who takes part.
@@ -164,6 +167,7 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         sequence,
         blocks: segment.blocks(),
         poisoned: poisoned(segment),
+        committed: if is_stream && is_current { commit::durable(segment).seq } else { 0 },
         created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
         participants: if is_current { participants(segment, prod) } else { Vec::new() },
         is_closed: prod == Tag::CLOSED,

@@ -9,6 +9,7 @@
 //! | [`participant`] | attach, detach, recover |
 //! | [`producer`] | takeover, loan, publish |
 //! | [`consumer`] | pin, unpin, cursors, copies |
+//! | [`commit`] | which frame survives a loss of power |
 //! | [`lock`] | who writes and who reads the blocks of an array in place |
 //! | [`seqlock`] | copies without a lease, cells |
 //! | [`notify`] | wait and wake |
@@ -17,6 +18,7 @@
 //! could be had, and for no other reason; recovering the dead can be repeated from any point; an index read from
 //! shared memory is checked against private counts at each use. docs/protocol.md gives the reasons.
 
+pub(crate) mod commit;
 pub(crate) mod consumer;
 pub(crate) mod lock;
 pub(crate) mod notify;

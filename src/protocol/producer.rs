@@ -236,15 +236,20 @@ fn take<W: World>(world: &W, slot: u32, seq: u64) -> Result<bool> {
 }
 
 /// Whether somebody pins the slot, or a commit names it.
+///
+/// # Ordering
+/// A commit is pinned, then pending, then durable, and leaves each of these for the next: looking in that order, one
+/// cannot miss it by looking everywhere just before or after it was there. Whoever finishes another's commit pins
+/// nothing.
 fn is_held<W: World>(world: &W, slot: u32) -> bool {
-    let mut held = [world.durable(), world.pending()].into_iter().any(|word| {
-        let commit = Descriptor::from_bits(word.load(SeqCst));
-        commit.seq != 0 && commit.slot == slot
-    });
+    let mut held = false;
     participant::scan(world, |_, record| {
         held |= record.pins.iter().any(|pin| pin.load(SeqCst) == slot + 1);
     });
-    held
+    held || [world.pending(), world.durable()].into_iter().any(|word| {
+        let commit = Descriptor::from_bits(word.load(Acquire));
+        commit.seq != 0 && commit.slot == slot
+    })
 }
 
 /// What the role's word says of the stream's producer. That it is present may be out of date: see

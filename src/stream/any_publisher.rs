@@ -4,6 +4,7 @@ use super::frame::AnyFrame;
 use super::owned_loan::OwnedLoan;
 use super::publisher::{Backpressure, PublisherBuilder};
 use crate::attachment::{Attachment, OwnPins};
+use crate::commit;
 use crate::directory::{Creation, Directory};
 use crate::dtype::DType;
 use crate::element::Element;
@@ -14,7 +15,7 @@ use crate::kind::Kind;
 use crate::protocol::notify::{self, Slices};
 use crate::protocol::participant::{self, Participant, Tag};
 use crate::protocol::producer::Producer;
-use crate::protocol::{self, Fault, World as _};
+use crate::protocol::{self, Descriptor, Fault, World as _, consumer};
 use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
 use crate::sys::futex::{self, deadline_ns};
@@ -214,6 +215,20 @@ impl AnyPublisher {
                 Err(error)
             }
         }
+    }
+
+    /// Makes the newest frame durable, and returns its sequence; 0 if there is none yet.
+    ///
+    /// # Errors
+    /// As [`Publisher::commit`](crate::Publisher::commit).
+    pub fn commit(&mut self) -> Result<u64> {
+        self.attachment.enter()?;
+        let me = self.attachment.writer()?;
+        let segment = self.attachment.segment();
+        let pinned = Pin::acquire(&self.attachment, |entry| consumer::pin_newest(segment, me, entry))?;
+        let Some((pin, seq)) = pinned else { return Ok(0) };
+        commit::commit(segment, Descriptor { seq, slot: pin.slot() })?;
+        Ok(seq)
     }
 
     fn publish_kept(&mut self, loan: &mut OwnedLoan, timeout: Option<Duration>) -> Result<u64> {

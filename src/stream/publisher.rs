@@ -137,6 +137,39 @@ impl<T: Element, D: Dimension> Publisher<T, D> {
         self.any.loan_timeout(timeout).map(Loan::new)
     }
 
+    /// Makes the newest frame durable, and returns its sequence; 0 if there is none yet.
+    ///
+    /// Once this has returned, the stream that is found after a loss of power or a crash of the machine has this frame or
+    /// a newer one that was committed, whole; it goes on with the next sequence. Until then it has the one that was
+    /// committed before. What was published since a commit is lost with the machine; the death of a process loses nothing.
+    ///
+    /// The last one who detaches from a stream on a disk commits its newest frame, but nobody is told if that fails.
+    /// Nobody else waits meanwhile: subscribers go on, and so does the publisher, once this has returned. The slot of the
+    /// frame that is durable is kept, and during a commit one more. The frame is read once, for a checksum, and written to
+    /// the disk, as is a page that names it: two waits for the disk. In memory (`/dev/shm`) there is nothing to wait for;
+    /// a copy of the file that is made afterwards has the frame.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the disk fails, and from then on [`Error::DurabilityLost`]: the system would call a second attempt
+    /// a success with nothing done. [`Error::InvalidArgument`] if the stream has not 2 slots more than its history;
+    /// [`Error::TooManyPins`] with eight loans and frames of them; [`Error::TimedOut`] if another process commits for ten
+    /// seconds; [`Error::Forked`]; [`Error::Corrupt`].
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Array1, Ix1};
+    /// use sharray::Publisher;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let disk = sharray::Directory::open(folder.path())?;
+    /// let first = Array1::from(vec![1.0, 2.0]);
+    /// let mut states = Publisher::<f64, Ix1>::builder().directory(&disk).create_from("states", &first)?;
+    /// assert_eq!(states.commit()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn commit(&mut self) -> Result<u64> {
+        self.any.commit()
+    }
+
     fn new(any: AnyPublisher) -> Self {
         Self { any, item: PhantomData }
     }

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `models::pin` | a frame that somebody pins or copies while the producer looks for a slot |
 //! | `models::order` | consumers that go through the frames one by one, and the producer's gate |
+//! | `models::commit` | the slot of a frame that is made durable, which the producer must leave alone |
 //! | `models::wake` | wake-ups that must not be lost |
 //! | `models::life` | attach, detach, and recovering the dead |
 //! | `models::role` | the producer's role: taken, given up, taken over |

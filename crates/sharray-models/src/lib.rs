@@ -9,6 +9,7 @@
 //! - [`wait`]: the wait word and its futex.
 //! - [`lock`]: arrays in place: the reader-writer lock over blocks, poison, copies without a hold.
 //! - [`cell`]: two copies of one value.
+//! - [`durable`]: durable commits, and losses of power.
 //! - [`catalogue`]: the scenarios that are searched to their end, and the mutants: the protocol with one rule broken,
 //!   each with the property that then fails. A mutant that nothing refutes is a rule that nobody needs, or a property
 //!   that is missing.
@@ -17,6 +18,7 @@
 
 pub mod catalogue;
 pub mod cell;
+pub mod durable;
 pub mod lock;
 pub mod stream;
 pub mod wait;

@@ -382,7 +382,12 @@ impl Array {
     }
 
     /// Writes the array to the disk, as far as the system does, and waits until it is there: what `numpy.memmap.flush`
-    /// does.
+    /// does, and no more. If the machine stops while somebody writes, the disk may have a part of what was written.
+    ///
+    /// Raises
+    /// ------
+    /// IoError
+    ///     The disk fails; from then on it is `DurabilityLost`, since the system would call a second attempt a success.
     fn flush(&self, py: Python<'_>) -> Result<()> {
         let mapped = self.mapped(py)?;
         let array = &mapped.get().array;
@@ -595,6 +600,13 @@ impl Array {
     #[getter]
     fn is_read_only(&self) -> bool {
         self.handle().is_read_only
+    }
+
+    /// Whether it was found and not written: it was last used before the machine started, or it is a copy of a file. If the
+    /// machine lost its power while somebody wrote, the items are not what any write left.
+    #[getter]
+    fn is_unverified(&self, py: Python<'_>) -> Result<bool> {
+        Ok(self.mapped(py)?.get().array.is_unverified())
     }
 
     /// Whether it was unlinked: those who are attached go on, nobody else can attach.

@@ -104,6 +104,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::Truncated { .. } => "Truncated",
         Error::Corrupt { .. } => "Corrupt",
         Error::NeedsRecovery { .. } => "NeedsRecovery",
+        Error::DurabilityLost { .. } => "DurabilityLost",
         Error::UnsupportedFilesystem { .. } => "UnsupportedFilesystem",
         Error::Untrusted { .. } => "Untrusted",
         Error::NoSpace { .. } => "NoSpace",
@@ -179,6 +180,7 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
         Error::InvalidName { name, .. }
         | Error::Corrupt { name, .. }
         | Error::NeedsRecovery { name }
+        | Error::DurabilityLost { name }
         | Error::NoSpace { name, .. }
         | Error::InvalidArgument { name, .. }
         | Error::TimedOut { name }

@@ -394,6 +394,13 @@ impl Info {
         self.inner.poisoned.clone()
     }
 
+    /// The newest frame of a stream that was committed; zero if there is none, or if nobody has used it since the machine
+    /// started.
+    #[getter]
+    fn committed(&self) -> u64 {
+        self.inner.committed
+    }
+
     /// When it was created, in seconds since 1970.
     #[getter]
     fn created(&self) -> f64 {

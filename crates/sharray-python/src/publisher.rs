@@ -234,6 +234,31 @@ impl Publisher {
         Loan::publish(&loan)
     }
 
+    /// Makes the newest frame durable, and returns its sequence; 0 if there is none yet.
+    ///
+    /// Once this has returned, the stream that is found after a loss of power has this frame or a newer one that was
+    /// committed, whole. What was published since is lost with the machine; the death of a process loses nothing. It
+    /// waits for the disk. The last one who closes a stream on a disk commits its newest frame, too.
+    ///
+    /// Raises
+    /// ------
+    /// IoError
+    ///     The disk fails; from then on it is `DurabilityLost`, since the system would call a second attempt a success.
+    /// InvalidArgument
+    ///     The stream has not 2 slots more than its history.
+    ///
+    /// Examples
+    /// --------
+    /// >>> camera = sharray.publish("camera", (2, 3), "u1", dir=folder)
+    /// >>> camera.publish(np.ones((2, 3)))
+    /// 1
+    /// >>> camera.commit()
+    /// 1
+    fn commit(&self, py: Python<'_>) -> Result<u64> {
+        self.check_open(py)?;
+        Ok(py.detach(|| self.with(None, AnyPublisher::commit))?)
+    }
+
     /// Closes the stream: subscribers see the end. Views of what was published stay valid.
     fn close(&self, py: Python<'_>) {
         drop(self.leave(py));

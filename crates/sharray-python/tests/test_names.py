@@ -31,7 +31,7 @@ def test_list_and_inspect(folder: Path) -> None:
     assert info.attributes == {"unit": "m"} and info.generation == field.generation
     assert info.path == folder / info.path.relative_to(folder) and info.path.stat().st_size == info.file_len
     assert before - 1 <= info.created <= time.time() + 1
-    assert not info.is_retired and info.poisoned == []
+    assert not info.is_retired and info.poisoned == [] and info.committed == 0
     assert (camera.history, camera.slots, camera.sequence, camera.is_closed) == (4, 9, 1, False)
     (producer,) = [it for it in camera.participants if it.is_producer]
     assert producer.pid == os.getpid() and producer.is_alive and not producer.is_lossless
@@ -290,6 +290,7 @@ BASES: dict[str, type[BaseException]] = {
     "AlreadyExists": FileExistsError,
     "Closed": ValueError,
     "Corrupt": ValueError,
+    "DurabilityLost": OSError,
     "ForbiddenFile": PermissionError,
     "Forked": RuntimeError,
     "InvalidArgument": ValueError,

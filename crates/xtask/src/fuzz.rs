@@ -2,7 +2,7 @@
 
 use crate::command::{Outcome, cargo, output, program, root, target};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How long a target runs when all tests do.
 const GLANCE_SECONDS: &str = "20";
@@ -28,7 +28,7 @@ pub(crate) fn glance() -> Outcome<Option<String>> {
     }
 }
 
-fn fuzz(names: &[&str], seconds: &str, tool: &PathBuf) -> Outcome {
+fn fuzz(names: &[&str], seconds: &str, tool: &Path) -> Outcome {
     let all = targets()?;
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|known| known == *name)) {
         return Err(format!("there is no target {unknown}, expected one of: {}", all.join(" ")));
@@ -60,6 +60,8 @@ fn targets() -> Outcome<Vec<String>> {
 
 /// cargo-fuzz: the one that is here, or else one of our own, which is made once.
 fn tool() -> Outcome<PathBuf> {
+    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    output(Path::new(&compiler), &["--version"]).map_err(|error| format!("libFuzzer is built by {error}"))?;
     let folder = target().join("tools");
     let own = folder.join("bin/cargo-fuzz");
     let works = |tool: &PathBuf| output(tool, &["fuzz", "--version"]).is_ok();

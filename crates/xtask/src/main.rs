@@ -16,6 +16,9 @@ cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
 cargo xtask fuzz [TARGET..] [--seconds N]
                               hostile bytes for whatever reads bytes that others wrote
+cargo xtask power [--images N] [--seed S]
+                              files that a loss of power could have left, opened one after the other
+cargo xtask cuts [N]          the power is cut under file systems in loop devices; for the superuser
 cargo xtask wheel             the Python package, into dist/
 cargo xtask python            the Python package, built, installed in environments of its own and tested
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
@@ -31,6 +34,11 @@ fn main() -> std::process::ExitCode {
         ["bench", names @ ..] => bench(names, &[]),
         ["torture", options @ ..] => torture(options),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
+        ["power"] => power("1000000", "1"),
+        ["power", "--images", images] => power(images, "1"),
+        ["power", "--images", images, "--seed", seed] => power(images, seed),
+        ["cuts"] => cuts("500"),
+        ["cuts", times] => cuts(times),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
         ["model"] => model(),
@@ -112,6 +120,7 @@ impl Folders {
 
 fn check() -> Outcome {
     cargo(&["fmt", "--all", "--check"]).run()?;
+    cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]).run()?;
     cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings").run()
 }
@@ -136,6 +145,18 @@ fn torture(options: &[&str]) -> Outcome {
     let mut arguments = vec!["run", "--release", "--package", "sharray-torture", "--"];
     arguments.extend(options);
     cargo(&arguments).run()
+}
+
+fn power(images: &str, seed: &str) -> Outcome {
+    cargo(&["test", "--release", "--all-features", "--test", "power", "--", "--nocapture"])
+        .env("SHARRAY_IMAGES", images)
+        .env("SHARRAY_SEED", seed)
+        .run()
+}
+
+fn cuts(times: &str) -> Outcome {
+    let test = ["test", "--release", "--all-features", "--test", "power_cut", "--", "--nocapture"];
+    cargo(&test).env("SHARRAY_CUTS", times).run()
 }
 
 fn model() -> Outcome {

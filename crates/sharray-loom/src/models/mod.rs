@@ -4,6 +4,7 @@
 //! ever meets anybody proves nothing.
 
 mod cell;
+mod commit;
 mod copy;
 mod life;
 mod lock;

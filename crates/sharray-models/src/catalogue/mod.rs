@@ -4,6 +4,7 @@
 //! the omissions that turned out to be harmless, which are kept so that nobody takes them for load-bearing.
 
 mod cells;
+mod commits;
 mod locks;
 mod streams;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::cell::Cell;
+use crate::durable::Durable;
 use crate::lock::Lock;
 use crate::stream::Stream;
 use crate::wait::Wait;
@@ -94,6 +96,7 @@ enum AnyModel {
     Wait(Wait),
     Lock(Lock),
     Cell(Cell),
+    Durable(Durable),
 }
 
 impl AnyModel {
@@ -103,6 +106,7 @@ impl AnyModel {
             Self::Wait(model) => explore(model.clone(), until),
             Self::Lock(model) => explore(model.clone(), until),
             Self::Cell(model) => explore(model.clone(), until),
+            Self::Durable(model) => explore(model.clone(), until),
         }
     }
 }
@@ -176,15 +180,15 @@ where
 
 /// Everything that must hold.
 pub fn scenarios() -> Vec<Scenario> {
-    [streams::scenarios(), locks::scenarios(), cells::scenarios()].concat()
+    [streams::scenarios(), locks::scenarios(), cells::scenarios(), commits::scenarios()].concat()
 }
 
 /// Every mutant with what refutes it.
 pub fn mutants() -> Vec<Refutation> {
-    [streams::mutants(), locks::mutants(), cells::mutants()].concat()
+    [streams::mutants(), locks::mutants(), cells::mutants(), commits::mutants()].concat()
 }
 
 /// Omissions that no property refutes, each with the reason.
 pub fn harmless() -> Vec<Scenario> {
-    [streams::harmless(), locks::harmless()].concat()
+    [streams::harmless(), locks::harmless(), commits::harmless()].concat()
 }

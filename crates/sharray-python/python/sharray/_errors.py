@@ -10,6 +10,7 @@ __all__ = [
     "AlreadyExists",
     "Closed",
     "Corrupt",
+    "DurabilityLost",
     "Error",
     "ForbiddenFile",
     "Forked",
@@ -114,6 +115,12 @@ class Corrupt(Error, ValueError):
 
 class NeedsRecovery(Error, OSError):
     """The array was not used since the machine started: a writer has to attach it first."""
+
+    name: str
+
+
+class DurabilityLost(Error, OSError):
+    """Writing the array to the disk has failed before: what the disk has of it is not known."""
 
     name: str
 

@@ -22,6 +22,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation("publisher: linger in a loan", 20, 35, linger),
     operation("publisher: abort", 15, 30, abort),
     operation("publisher: dtype at run time", 10, 35, any),
+    operation("publisher: commit", 25, 0, commit),
     operation("publisher: close", 25, 0, close),
 ];
 
@@ -242,6 +243,21 @@ fn abort(worker: &mut Worker) -> Outcome {
         return Err(format!("{}: it has published {}, last was {newest}", stream.name, handle.sequence()));
     }
     Ok(())
+}
+
+/// Makes the newest frame durable, and finishes what a dead publisher began.
+fn commit(worker: &mut Worker) -> Outcome {
+    let Some(which) = choose(worker) else { return Ok(()) };
+    let Worker { held, journal, .. } = worker;
+    let HeldPublisher { stream: at, handle, newest } = &mut held.publishers[which];
+    let stream = &STREAMS[*at];
+    journal.note(format_args!("{} {newest}", stream.name));
+    match journal.allow(handle.commit(), &[])? {
+        Some(committed) if committed != *newest => {
+            Err(format!("{}: it has committed {committed}, last was {newest}", stream.name))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes a stream over without knowing its type, publishes a frame and closes.

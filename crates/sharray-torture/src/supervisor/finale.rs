@@ -92,11 +92,14 @@ impl Last<'_> {
         Ok(())
     }
 
-    /// With as many frames held as there are slots to spare the publisher never has to wait; with one more it must.
+    /// With as many frames held as there are slots to spare the publisher never has to wait; with one more it must. One
+    /// slot is kept for what is committed, and none for the commits of the dead.
     fn use_all_slots(&self, writer: &mut Writer, reader: &Reader) -> Outcome {
+        let committed = writer.commit().map_err(|error| format!("{}: {error}", self.stream.name))?;
+        let spare = self.stream.slots - self.stream.history - u32::from(committed > 0);
         let mut held = Vec::new();
         let mut readers = Vec::new();
-        for _ in 0..self.stream.slots - self.stream.history {
+        for _ in 0..spare {
             self.publish(writer)?;
             // One subscriber holds no more than eight.
             if held.len() % 8 == 0 {

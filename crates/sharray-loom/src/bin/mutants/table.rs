@@ -1,5 +1,6 @@
 //! The mutants: what is changed, why that matters, and which models must notice.
 
+mod commit;
 mod consumer;
 mod lock;
 mod notify;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         participant::MUTANTS,
         producer::MUTANTS,
         consumer::MUTANTS,
+        commit::MUTANTS,
         lock::MUTANTS,
         write::MUTANTS,
         share::MUTANTS,
