@@ -28,6 +28,7 @@ mod memmap;
 mod npy;
 mod npy_file;
 mod protocol;
+mod scan;
 mod segment;
 mod shape;
 mod stream;
@@ -43,10 +44,8 @@ pub use error::{Error, Result};
 pub use guard::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, WriteGuard};
 pub use kind::Kind;
 pub use layout::format_table;
-pub use memmap::{
-    Advice, AnyMemmap, AnyMemmapBuilder, AnyMode, Chunks, ChunksMut, Memmap, MemmapBuilder, Scan, memmap, open_npy,
-    save_npy,
-};
+pub use memmap::{Advice, AnyMemmap, AnyMemmapBuilder, AnyMode, Memmap, MemmapBuilder, memmap, open_npy, save_npy};
+pub use scan::{Chunks, ChunksMut, Scan};
 pub use shape::{MAX_NDIM, Order};
 pub use sharray_derive::Element;
 pub use stream::{

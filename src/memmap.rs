@@ -3,7 +3,6 @@
 mod advice;
 mod any;
 mod builder;
-mod chunks;
 pub mod mode;
 mod npy;
 mod open;
@@ -11,12 +10,12 @@ mod open;
 pub use advice::Advice;
 pub use any::AnyMemmap;
 pub use builder::{AnyMemmapBuilder, MemmapBuilder};
-pub use chunks::{Chunks, ChunksMut, Scan};
 pub use mode::AnyMode;
 pub use npy::{open_npy, save_npy};
 
 use crate::element::Element;
 use crate::error::Result;
+use crate::scan::{Chunks, ChunksMut};
 use mode::{Access, Read, Shared, Writable};
 use ndarray::{ArrayView, ArrayViewMut, Dimension, IxDyn};
 use std::fmt;
@@ -110,12 +109,13 @@ impl<T: Element, D: Dimension, M: Access> Memmap<T, D, M> {
     /// The kernel is told to read ahead, and what is behind is dropped from this process's memory: a scan runs at the disk's
     /// speed with a chunk and some 4 MiB in memory. A chunk that is kept stays valid, and is read again when it is touched. In
     /// [`CopyOnWrite`](mode::CopyOnWrite) nothing is dropped: what was written is nowhere else. In Fortran order, see
-    /// [`Chunks::axis`]. Takes the place of [`advise`](AnyMemmap::advise): at the end it is [`Advice::Normal`].
+    /// [`Chunks::axis`]. Takes the place of [`advise`](AnyMemmap::advise): when the chunks are
+    /// dropped it is [`Advice::Normal`].
     ///
     /// # Panics
     /// If `rows` is zero, or the array has no dimensions.
     pub fn chunks(&self, rows: usize) -> Chunks<'_, T, D> {
-        Chunks::new(self.view(), self.order(), self.scan(rows))
+        Chunks::new(self.view(), self.scan(rows))
     }
 
     /// The same chunks for the threads of rayon's pool, handed out in order, so that the disk is read in order.
@@ -137,7 +137,7 @@ impl<T: Element, D: Dimension, M: Access> Memmap<T, D, M> {
     /// ```
     #[cfg(feature = "rayon")]
     pub fn par_chunks(&self, rows: usize) -> rayon::iter::IterBridge<Chunks<'_, T, D>> {
-        rayon::iter::ParallelBridge::par_bridge(self.chunks(rows).in_use(rayon::current_num_threads()))
+        self.chunks(rows).in_parallel()
     }
 
     /// Gives the map back, as dropping it does.
@@ -166,8 +166,8 @@ impl<T: Element, D: Dimension, M: Writable> Memmap<T, D, M> {
     /// # Panics
     /// If `rows` is zero, or the array has no dimensions.
     pub fn chunks_mut(&mut self, rows: usize) -> ChunksMut<'_, T, D> {
-        let (order, scan) = (self.order(), self.scan(rows));
-        ChunksMut::new(self.view_mut(), order, scan)
+        let scan = self.scan(rows);
+        ChunksMut::new(self.view_mut(), scan)
     }
 }
 

@@ -27,6 +27,7 @@ use crate::shape::{self, Order};
 use crate::sys::copy::{AlignedBytes, copy_in, copy_out};
 use crate::sys::fork::{Epoch, LockFile};
 use crate::sys::mapping::Mapping;
+use crate::sys::pages::Pages;
 use crate::sys::{file, futex, process};
 use header::{Attributes, read_header};
 use nix::errno::Errno;
@@ -418,6 +419,16 @@ impl Segment {
             // file with several, so writing up to the next multiple of 8 stays inside it.
             unsafe { copy_in(source, target.cast()) };
         }
+    }
+
+    /// Whether the file is on a disk, from which its pages come and to which they go.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        !file::is_in_memory(self.lock_file())
+    }
+
+    /// The pages of the first slot: all items of an array in place.
+    pub(crate) fn pages(&self) -> Pages<'_> {
+        self.mapping.pages(self.identity.data_off, self.size_bytes, self.lock_file())
     }
 
     /// Writes the header of a slot that this attach has loaned.

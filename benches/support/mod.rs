@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "the hand-written contenders need words of shared memory, and the futex call")]
 #![allow(clippy::print_stdout, reason = "figures are what a benchmark is for")]
 
+pub(crate) mod limit;
 pub(crate) mod mutex;
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -42,7 +43,7 @@ impl Options {
     }
 
     /// Whether it is only to be seen that the benchmark works: asked for, or run as a test by `cargo test --benches`.
-    fn is_quick(&self) -> bool {
+    pub(crate) fn is_quick(&self) -> bool {
         self.has("--quick") || !self.has("--bench")
     }
 

@@ -5,6 +5,7 @@ use super::block::{Here, Reading, Writing};
 use crate::attachment::Attachment;
 use crate::dtype::DType;
 use crate::element::Element;
+use crate::scan::Scan;
 use crate::segment::{Part, Segment};
 use crate::shape::{self, Order};
 use ndarray::{ArrayView, ArrayViewMut, Dimension};
@@ -113,6 +114,17 @@ macro_rules! read_guard {
                 let items = Items::<T, D>::of(self.segment())?;
                 // SAFETY: the lease lives as long as `self` is borrowed.
                 Some(unsafe { items.view(&self.part, self.lease.base(&self.part)) })
+            }
+
+            /// Scans the first axis of what is lent, `rows` at a time: an iterator over ranges of its rows that reads ahead and
+            /// drops what is behind, as [`ReadGuard::chunks`](crate::ReadGuard::chunks) does.
+            ///
+            /// It borrows nothing, and keeps the file mapped while it lives; the lease is the guard's.
+            ///
+            /// # Panics
+            /// If `rows` is zero, or the array has no dimensions.
+            pub fn scan(&self, rows: usize) -> Scan {
+                self.lease.scan(self.rows(), rows)
             }
 
             /// Whether it lends a private copy, because the file may only be read.

@@ -2,6 +2,7 @@
 
 use super::block::{Here, Reading, Writing};
 use crate::element::Element;
+use crate::scan::Chunks;
 use crate::segment::{Part, Segment};
 use crate::shape;
 use ndarray::{ArrayRef, ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder, StrideShape};
@@ -101,6 +102,42 @@ impl<'a, T: Element, D: Dimension> ReadGuard<'a, T, D> {
     /// The rows of the array that are lent.
     pub fn rows(&self) -> Range<usize> {
         self.rows.clone()
+    }
+
+    /// What is lent in chunks of `rows` along its first axis, the last one with what is left: for arrays on a disk that are larger
+    /// than memory.
+    ///
+    /// It is one lease, so all chunks are of one state of the array. On a disk the kernel is told to read ahead, and what is
+    /// behind is dropped from this process's memory, as [`Memmap::chunks`](crate::Memmap::chunks) does; it stays what it
+    /// is, and comes back when it is touched. In memory (`/dev/shm`), and of a [copy](Self::is_copy), there is nothing to fetch or to
+    /// drop: then these are slices.
+    ///
+    /// # Panics
+    /// If `rows` is zero, or the array has no dimensions.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix2;
+    /// use sharray::SharedArray;
+    /// # let folder = tempfile::tempdir()?;
+    /// let place = sharray::Directory::open(folder.path())?;
+    /// let field = SharedArray::<f64, Ix2>::builder().directory(&place).create("field", [1000, 10])?;
+    /// field.write()?.fill(0.5);
+    /// let sum: f64 = field.read()?.chunks(64).map(|rows| rows.sum()).sum();
+    /// assert_eq!(sum, 5000.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn chunks(&self, rows: usize) -> Chunks<'_, T, D> {
+        Chunks::new(self.view(), self.reading.scan(self.rows(), rows))
+    }
+
+    /// The same chunks for the threads of rayon's pool, handed out in order, so that the disk is read in order.
+    ///
+    /// # Panics
+    /// As for [`chunks`](Self::chunks).
+    #[cfg(feature = "rayon")]
+    pub fn par_chunks(&self, rows: usize) -> rayon::iter::IterBridge<Chunks<'_, T, D>> {
+        self.chunks(rows).in_parallel()
     }
 
     /// Whether it lends a private copy, because the file may only be read.

@@ -4,9 +4,12 @@ use crate::attachment::Attachment;
 use crate::error::{Error, Result};
 use crate::held::{self, Answer, Note};
 use crate::protocol::lock::{self, Place, Span};
+use crate::scan::{Extent, Mapped, Scan};
 use crate::segment::{Part, Segment};
 use crate::sys::copy::AlignedBytes;
+use crate::sys::pages::Pages;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
 use std::thread::panicking;
 
@@ -167,6 +170,25 @@ impl<L: Lender> Reading<L> {
             Self::Hold(hold) => hold.base(part),
             Self::Copy(_, bytes, offset) => bytes.bytes().as_ptr().wrapping_add(*offset),
         }
+    }
+
+    /// A scan of the rows that were leased, so many at a time. Only a lease on a file that is on a disk has anything to fetch and to drop.
+    pub(crate) fn scan(&self, leased: Range<usize>, rows: usize) -> Scan {
+        let segment = self.attachment().segment();
+        let form = segment.form();
+        let (shape, itemsize, order) = (form.shape.clone(), form.dtype.itemsize(), form.order);
+        let extent = Extent { shape, itemsize, order, rows: leased };
+        let mapped = match self {
+            Self::Hold(_) if segment.is_on_disk() => Attachment::find(self.attachment().number()),
+            Self::Hold(_) | Self::Copy(..) => None,
+        };
+        Scan::new(mapped.map(|mapped| mapped as Arc<dyn Mapped>), extent, rows)
+    }
+}
+
+impl Mapped for Attachment {
+    fn pages(&self) -> Pages<'_> {
+        self.segment().pages()
     }
 }
 

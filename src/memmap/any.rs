@@ -1,12 +1,12 @@
 //! A plain file as an array, dtype known at run time; the typed one is a thin cover over it.
 
-use super::chunks::Scan;
 use super::mode::AnyMode;
 use super::{Advice, AnyMemmapBuilder};
 use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::npy::Preamble as Form;
+use crate::scan::{Extent, Scan};
 use crate::shape::{self, Order};
 use crate::sys::plain::{Access, PlainMap};
 use crate::view;
@@ -208,7 +208,7 @@ impl AnyMemmap {
 
     fn flush_bytes(&self, bytes: Range<usize>, wait: bool) -> Result<()> {
         self.check_range(&bytes)?;
-        self.map.pages().flush(bytes, wait).map_err(|error| Error::io("write to the disk", &self.path, error))
+        self.map.mapped().flush(bytes, wait).map_err(|error| Error::io("write to the disk", &self.path, error))
     }
 
     /// Tells the kernel how the array will be used.
@@ -225,7 +225,11 @@ impl AnyMemmap {
     /// [`Error::InvalidArgument`] if there are no such bytes; [`Error::Io`].
     pub fn advise_range(&self, advice: Advice, bytes: Range<usize>) -> Result<()> {
         self.check_range(&bytes)?;
-        self.map.pages().advise(advice.to_kernel(), bytes).map_err(|error| Error::io("advise on", &self.path, error))
+        self.map
+            .mapped()
+            .pages()
+            .advise(advice.to_kernel(), bytes)
+            .map_err(|error| Error::io("advise on", &self.path, error))
     }
 
     /// Scans the first axis, `rows` at a time: an iterator over ranges of rows that reads ahead and drops what is behind, as
@@ -237,7 +241,9 @@ impl AnyMemmap {
     /// If `rows` is zero, or the array has no dimensions.
     pub fn scan(&self, rows: usize) -> Scan {
         let Form { dtype, shape, order } = &self.form;
-        Scan::new(Arc::clone(self.map.pages()), shape, dtype.itemsize(), *order, 0, rows)
+        let extent = Extent::whole(shape.clone(), dtype.itemsize(), *order);
+        let pages = Arc::clone(self.map.mapped());
+        Scan::new(Some(pages), extent, rows)
     }
 
     /// Gives the map back. Nothing is waited for: what was written goes to the disk in the kernel's own time.

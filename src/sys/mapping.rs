@@ -1,5 +1,6 @@
 //! A file's bytes in this process.
 
+use super::pages::Pages;
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -33,6 +34,11 @@ impl Mapping {
     /// Writes a part that was changed to the disk, and waits until it is there.
     pub(crate) fn flush(&self, offset: u64, len: u64) -> io::Result<()> {
         self.map.flush_range(offset as usize, len as usize)
+    }
+
+    /// The pages of `len` bytes at `offset`, which `file` has there as well.
+    pub(crate) fn pages<'m>(&'m self, offset: u64, len: u64, file: &'m File) -> Pages<'m> {
+        Pages { map: &self.map, start: offset as usize, len: len as usize, offset, file, is_shared: true }
     }
 
     /// The place of `len` bytes at `offset`; `None` unless all of them are inside. Everyone calls this one check.

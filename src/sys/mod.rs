@@ -6,6 +6,7 @@ pub(crate) mod file;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod mapping;
+pub(crate) mod pages;
 pub(crate) mod plain;
 pub(crate) mod process;
 pub(crate) mod replace;

@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code, reason = "the bytes of a plain file are borrowed as they are; see `PlainMap`")]
 
-use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw, UncheckedAdvice};
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use super::pages::Pages;
+use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -33,11 +33,11 @@ pub(crate) enum Access {
 /// 1. the pages are valid for reads of `len` bytes, and for writes unless `access` is [`Access::Read`], while this lives;
 /// 2. no other value of this process lends bytes of this address range.
 #[derive(Debug)]
-pub(crate) struct PlainMap(Arc<Pages>);
+pub(crate) struct PlainMap(Arc<PlainPages>);
 
-/// The pages of a [`PlainMap`]: what can be told the kernel about them. Lends no bytes.
+/// What a [`PlainMap`] has mapped. Lends no bytes.
 #[derive(Debug)]
-pub(crate) struct Pages {
+pub(crate) struct PlainPages {
     map: MmapRaw,
     /// As many as were asked for; `map` itself is never of no length.
     len: usize,
@@ -58,7 +58,7 @@ impl PlainMap {
             Access::Shared => options.map_raw(&file)?,
             Access::Private => MmapRaw::from(private(&options, &file)?),
         };
-        Ok(Self(Arc::new(Pages { map, len, offset, access, file })))
+        Ok(Self(Arc::new(PlainPages { map, len, offset, access, file })))
     }
 
     pub(crate) fn access(&self) -> Access {
@@ -73,8 +73,8 @@ impl PlainMap {
         self.0.len
     }
 
-    /// Its pages, which stay mapped as long as somebody has them.
-    pub(crate) fn pages(&self) -> &Arc<Pages> {
+    /// What is mapped, and stays so as long as somebody has it.
+    pub(crate) fn mapped(&self) -> &Arc<PlainPages> {
         &self.0
     }
 
@@ -104,7 +104,7 @@ impl PlainMap {
     }
 }
 
-impl Pages {
+impl PlainPages {
     /// Writes what was changed to the disk; waits until it is there, or only asks for it.
     pub(crate) fn flush(&self, range: Range<usize>, wait: bool) -> io::Result<()> {
         match (self.access, range.is_empty()) {
@@ -114,52 +114,13 @@ impl Pages {
         }
     }
 
-    pub(crate) fn advise(&self, advice: Advice, range: Range<usize>) -> io::Result<()> {
-        if range.is_empty() { Ok(()) } else { self.map.advise_range(advice, range.start, range.len()) }
-    }
-
-    /// Says that it will be read from the start to the end, or no longer.
-    pub(crate) fn read_in_order(&self, yes: bool) {
-        // Without it the bytes come all the same, only slower.
-        _ = self.advise(if yes { Advice::Sequential } else { Advice::Normal }, 0..self.len);
-    }
-
-    /// Brings bytes now, as if they were read one after the other.
-    pub(crate) fn touch(&self, range: Range<usize>) {
-        // Kernels before 5.14 do not know it: the bytes then come when they are touched.
-        _ = self.advise(Advice::PopulateRead, range);
-    }
-
-    /// Gives back the memory of bytes that will not be needed soon, but for the page that the next byte is on. They stay what
-    /// they are, and come back from the file when they are touched.
-    pub(crate) fn release(&self, range: Range<usize>) {
-        let page_end = self.offset + range.end as u64;
-        let kept = if range.end == self.len { 0 } else { (page_end % page_size()) as usize };
-        let len = range.len().saturating_sub(kept);
-        // Private pages are nowhere else: they would be lost.
-        if len == 0 || self.access == Access::Private {
-            return;
-        }
-        // SAFETY: the mapping is shared, so its pages are those of the file, which keeps them: no byte changes.
-        _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, len) };
-    }
-
-    /// Asks the kernel to keep a part of the file no longer in its cache, for anybody.
-    pub(crate) fn uncache(&self, range: Range<usize>) {
-        let (start, len) = (self.offset + range.start as u64, range.len() as u64);
-        if let (Ok(start), Ok(len @ 1..)) = (i64::try_from(start), i64::try_from(len)) {
-            _ = posix_fadvise(&self.file, start, len, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
-        }
+    pub(crate) fn pages(&self) -> Pages<'_> {
+        let Self { map, len, offset, file, access } = self;
+        Pages { map, start: 0, len: *len, offset: *offset, file, is_shared: *access != Access::Private }
     }
 }
 
 fn private(options: &MmapOptions, file: &File) -> io::Result<MmapMut> {
     // SAFETY: nothing is borrowed from it but by `PlainMap`, which says what that is worth.
     unsafe { options.map_copy(file) }
-}
-
-/// The bytes of a page.
-pub(crate) fn page_size() -> u64 {
-    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
 }

@@ -56,7 +56,7 @@ pub(crate) fn open_plain(path: &Path, writable: bool) -> io::Result<File> {
     let kind = file.metadata()?.file_type();
     match () {
         () if kind.is_file() => Ok(file),
-        () if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        () if kind.is_dir() => Err(nix::errno::Errno::EISDIR.into()),
         () => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
     }
 }

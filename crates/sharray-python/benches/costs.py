@@ -113,6 +113,32 @@ def calls(rounds: int, scale: int) -> None:
         segment.unlink()
 
 
+def maps(rounds: int, scale: int) -> None:
+    """Maps of a plain file, and their views, beside numpy.memmap's."""
+    with place() as folder:
+        path = os.path.join(folder, "plain")
+        np.zeros((32, 32)).tofile(path)
+        few, many = max(1, scale // 40), scale
+        operations: list[Operation] = []
+
+        def of(library: str, memmap: Any) -> list[Operation]:
+            m = memmap(path, "f8", "r+", shape=(32, 32))
+            return [
+                (f"{library}_item", lambda: m[3, 4], many),
+                (f"{library}_row", lambda: m[3], many),
+                (f"{library}_slice", lambda: m[3:5, ::2], many),
+                (f"{library}_transpose", lambda: m.T, many),
+                (f"{library}_reshape", lambda: m.reshape(-1), many),
+                (f"{library}_open_r", lambda: memmap(path, "f8", "r", shape=(32, 32)), few),
+                (f"{library}_open_r+", lambda: memmap(path, "f8", "r+"), few),
+                (f"{library}_open_c", lambda: memmap(path, "f8", "c"), few),
+                (f"{library}_open_w+", lambda: memmap(f"{path}.{library}", "f8", "w+", shape=(32, 32)), few),
+            ]
+
+        ours, theirs = of("map", sharray.memmap), of("numpy_map", np.memmap)
+        measure(ours + theirs, [(one[0], two[0]) for one, two in zip(ours, theirs, strict=True)], rounds)
+
+
 # ---------------------------------------------------------------- frames from process to process
 
 
@@ -253,6 +279,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only show that everything runs")
     is_quick = parser.parse_args().quick
     calls(rounds=2 if is_quick else 25, scale=100 if is_quick else 20_000)
+    maps(rounds=2 if is_quick else 25, scale=100 if is_quick else 20_000)
     frames(rounds=1 if is_quick else 5, sizes=[64 << 10] if is_quick else [64 << 10, 1 << 20, 16 << 20, 64 << 20])
 
 

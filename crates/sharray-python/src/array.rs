@@ -16,7 +16,7 @@ use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyRange, PyTuple};
 use sharray::{AnyArray, ArrayBuilder, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
@@ -254,6 +254,58 @@ impl Array {
     #[pyo3(signature = (timeout = None))]
     fn snapshot<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Bound<'py, PyUntypedArray>> {
         self.copy(py, timeout)
+    }
+
+    /// Views of so many rows after each other, under one lease: for arrays on a disk that are larger than memory.
+    ///
+    /// The kernel is told to read ahead, and what is behind is dropped from this process's memory: a scan runs at the disk's
+    /// speed with a chunk and some 4 MiB in memory. A chunk that is kept is read again when it is touched.
+    ///
+    /// Parameters
+    /// ----------
+    /// rows : int
+    ///     How many rows a chunk has; the last one has what is left.
+    /// progress : object with update(n), optional
+    ///     Is told of the rows that are done, as a bar of ``tqdm`` is; if its ``total`` is None, that is set first.
+    /// uncached : bool, optional
+    ///     Whether the kernel's cache forgets what is behind, too: for arrays that are read once and crowd out others.
+    /// timeout : float, optional
+    ///     How many seconds to wait for whoever writes. ``None``: without limit; 0: not at all.
+    ///
+    /// Returns
+    /// -------
+    /// iterator of ndarray
+    ///     The lease ends with it. A loop that is left early ends it when the iterator is gone, or closed.
+    ///
+    /// Raises
+    /// ------
+    /// TimedOut, Locked, Poisoned, WouldDeadlock
+    ///     As `read`.
+    ///
+    /// Notes
+    /// -----
+    /// In memory nothing is dropped, and there the chunks are slices. So they are of a part, and in Fortran order. An array that may
+    /// only be read is copied as a whole; `memmap` scans its file without a lease.
+    ///
+    /// Examples
+    /// --------
+    /// >>> field = sharray.create("field", data=np.full((1000, 10), 0.5), dir=folder)
+    /// >>> sum(rows.sum() for rows in field.chunks(64))
+    /// np.float64(5000.0)
+    #[pyo3(signature = (rows, *, progress = None, uncached = false, timeout = None))]
+    fn chunks<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Bound<'py, PyAny>,
+        progress: Option<&Bound<'py, PyAny>>,
+        uncached: bool,
+        timeout: Option<f64>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let scan = py.import("sharray._scan")?;
+        let step = scan.getattr("step_of")?.call1((rows, self.part.ndim()))?.extract()?;
+        let read = self.take_read(py, timeout)?;
+        let ranges = if self.is_whole { Some(read.get().scan(py, step, uncached)?) } else { None };
+        Ok(scan.getattr("lent")?.call1((read, ranges, step, progress))?)
     }
 
     /// The handle of one block, or of some in a row.
@@ -609,6 +661,14 @@ impl Array {
 
     fn __complex__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         self.as_number(py, "__complex__")
+    }
+
+    fn __iter__<'py>(slf: &Bound<'py, Self>, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let Some(rows) = slf.get().part.shape().first() else {
+            return Err(PyTypeError::new_err("an array without dimensions has no rows to iterate over").into());
+        };
+        let (range, row) = (PyRange::new(py, 0, *rows as isize)?, slf.getattr("__getitem__")?);
+        Ok(py.import("builtins")?.getattr("map")?.call1((row, range))?)
     }
 
     /// That of its item; with dimensions, whether it has rows, as of any sequence.

@@ -7,9 +7,10 @@
 use crate::error::{Result, over, stale_view_warning};
 use crate::gil::GilCell;
 use crate::handle::{Handle, Mapped};
+use crate::memmap::Scan;
 use crate::part::Part;
 use crate::view::{self, Form, Placed};
-use numpy::PyUntypedArray;
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use sharray::{OwnedReadGuard, OwnedWriteGuard};
 use std::sync::Arc;
@@ -94,6 +95,15 @@ impl Read {
         Ok(self.array.bind(py).clone())
     }
 
+    /// A scan of what is leased, which is what is lent if that is no part of it.
+    pub(crate) fn scan(&self, py: Python<'_>, rows: usize, uncached: bool) -> Result<Scan> {
+        let cell = &self.tether.get().guard;
+        let guard = cell.take(py).ok_or_else(|| over(py, "the lease of array", &self.name))?;
+        let scan = guard.scan(rows);
+        cell.set(py, Some(guard));
+        Ok(Scan::new(scan, uncached))
+    }
+
     /// Gives the lease back. A copy keeps nobody out, and views may show it for as long as they like.
     pub(crate) fn release(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
@@ -151,6 +161,8 @@ pub(crate) struct Lent {
     array: Py<PyUntypedArray>,
     /// What they were lent as.
     forms: [Form; 2],
+    /// Whether an item is a record, which may be written through.
+    has_records: bool,
 }
 
 impl Lent {
@@ -158,7 +170,8 @@ impl Lent {
     pub(crate) fn new(root: Bound<'_, PyUntypedArray>) -> PyResult<Self> {
         let array = view::view_of(&root)?;
         let forms = [Form::of(&root), Form::of(&array)];
-        Ok(Self { root: root.unbind(), array: array.unbind(), forms })
+        let has_records = root.dtype().has_fields();
+        Ok(Self { root: root.unbind(), array: array.unbind(), forms, has_records })
     }
 
     pub(crate) fn array<'py>(&self, py: Python<'py>) -> Bound<'py, PyUntypedArray> {
@@ -177,7 +190,9 @@ impl Lent {
     /// Whether there are views made from the array: nobody can find those.
     pub(crate) fn has_views(&self) -> bool {
         // One reference is ours, and one is the array's.
-        view::references(self.root.as_any()) > 2
+        let has_arrays = view::references(self.root.as_any()) > 2;
+        // A record has the array itself, as its names do. One reference is ours, and one is the block's name for it.
+        has_arrays || self.has_records && view::references(self.array.as_any()) > 2
     }
 
     /// Whether it is as it was lent: whoever had it may have given it another shape or dtype.

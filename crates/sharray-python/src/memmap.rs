@@ -95,8 +95,7 @@ impl Map {
 
     fn scan(&self, py: Python<'_>, rows: usize, uncached: bool) -> Result<Scan> {
         self.check_open(py)?;
-        let scan = self.map.scan(rows);
-        Ok(Scan { inner: Mutex::new(if uncached { scan.uncached() } else { scan }) })
+        Ok(Scan::new(self.map.scan(rows), uncached))
     }
 
     /// From now on nothing of it can be had that may be written. It is unmapped when the last view is gone.
@@ -143,6 +142,12 @@ fn advice_of(advice: &str) -> PyResult<Advice> {
 #[derive(Debug)]
 pub(crate) struct Scan {
     inner: Mutex<sharray::Scan>,
+}
+
+impl Scan {
+    pub(crate) fn new(scan: sharray::Scan, uncached: bool) -> Self {
+        Self { inner: Mutex::new(if uncached { scan.uncached() } else { scan }) }
+    }
 }
 
 #[pymethods]

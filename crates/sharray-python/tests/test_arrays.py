@@ -322,6 +322,9 @@ def test_iterating_over_a_handle(folder: Path) -> None:
     """It ends."""
     field = sharray.create("field", data=[[1, 2], [3, 4]], dir=folder)
     assert [row.snapshot().tolist() for row in field] == [[1, 2], [3, 4]]
+    assert list(field[:0]) == []
+    with pytest.raises(TypeError):
+        iter(field[0, 0])
 
 
 def test_blocks(folder: Path) -> None:

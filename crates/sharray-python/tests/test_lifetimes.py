@@ -371,6 +371,32 @@ def test_a_stale_view_tells_the_line(folder: Path, stream: sharray.Publisher[Any
     row[...] = 1
 
 
+def test_a_record_is_a_view(folder: Path) -> None:
+    """An item of a dtype with fields is written through, too: the loop variable that outlives its loop. What subscribers
+    have does not change, and whoever writes without a lease is told."""
+    dtype = [("x", "f8"), ("y", "i4", (2,))]
+    publisher = sharray.publish("stream", 4, dtype, dir=folder)
+    subscriber = sharray.subscribe("stream", dir=folder)
+    with pytest.warns(sharray.StaleViewWarning):
+        with publisher.loan() as image:
+            for record in image:
+                record["x"] = 1
+    record["x"] = 2
+    assert subscriber.latest().array["x"].tolist() == [1, 1, 1, 1]
+    field = sharray.create("field", 4, dtype, dir=folder)
+    with pytest.warns(sharray.StaleViewWarning):
+        with field.write() as array:
+            inner = array[0]["y"]
+    assert inner.base is not None
+    # Those that are gone are none, and neither is the block's own name.
+    del record, inner
+    for _ in range(3):
+        with publisher.loan() as image, field.write() as array:
+            image[0]["x"] = array[0]["x"] = 3
+            array[1:]["x"] = image["x"][1:] = 3
+    assert subscriber.latest().array["x"].tolist() == field.snapshot()["x"].tolist() == [3, 3, 3, 3]
+
+
 def test_a_stale_slot_comes_back(folder: Path) -> None:
     """The slot that a stale view shows is nobody else's while the view lives, and free when it is gone."""
     publisher = sharray.publish("stream", SHAPE, "i8", history=2, slots=4, dir=folder)

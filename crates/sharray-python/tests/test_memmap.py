@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import signal
 from pathlib import Path
@@ -250,14 +251,28 @@ def test_errors_say_what_was_found(tmp_path: Path) -> None:
     path = tmp_path / "data.dat"
     with pytest.raises(sharray.MissingFile) as missing:
         sharray.memmap(path, "f8", "r+", shape=3)
-    assert (str(missing.value.filename), missing.value.errno) == (str(path), 2)
+    assert (missing.value.filename, missing.value.errno) == (str(path), 2)
     assert isinstance(missing.value, sharray.IoError)
+    assert str(missing.value).startswith(f"cannot open {path}: No such file")
+    assert "No such file" in missing.value.strerror
+    assert str(pickle.loads(pickle.dumps(missing.value))) == str(missing.value)
     path.write_bytes(b"12345678")
     with pytest.raises(sharray.Truncated) as truncated:
         sharray.memmap(path, "f8", "r", shape=3)
     assert (truncated.value.found, truncated.value.expected) == (8, 24)
-    with pytest.raises(IsADirectoryError):
-        sharray.memmap(tmp_path, mode="r+")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_only_regular_files_are_mapped(tmp_path: Path, mode: Any) -> None:
+    """Not folders, whose error says so; no device, and no pipe, which nobody waits for."""
+    with pytest.raises(IsADirectoryError) as folder:
+        sharray.memmap(tmp_path, mode=mode, shape=3)
+    assert folder.value.errno == 21
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="not a regular file|No such device or address"):
+            sharray.memmap(path, mode=mode, shape=3)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_a_full_disk_is_an_error_and_no_signal(tmp_path: Path) -> None:

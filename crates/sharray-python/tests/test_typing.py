@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         assert_type(field.snapshot(), npt.NDArray[np.float32])
         assert_type(field.dtype, np.dtype[np.float32])
         assert_type(np.asarray(field), npt.NDArray[np.float32])
+        for rows in field.chunks(10):
+            assert_type(rows, npt.NDArray[np.float32])
         assert_type(field.as_memmap(), np.memmap[Any, np.dtype[np.float32]])
         field[1] = [1, 2, 3, 4, 5]
         with field.read(timeout=1) as a:

@@ -20,6 +20,12 @@ pub(crate) fn with_numpy() -> Outcome<PathBuf> {
     environment("venv", &base)
 }
 
+/// The same interpreter, if it is there.
+pub(crate) fn tested() -> Option<PathBuf> {
+    let python = target().join("venv/bin/python");
+    python.is_file().then_some(python)
+}
+
 fn environment(name: &str, base: &OsStr) -> Outcome<PathBuf> {
     let wanted = fs::read_to_string(root().join(REQUIREMENTS))
         .map_err(|error| format!("cannot read {REQUIREMENTS}: {error}"))?;
@@ -58,6 +64,7 @@ pub(crate) fn test() -> Outcome {
     let python = with_numpy()?;
     install(&python, &wheel)?;
     pytest(&python, &example, &[])?;
+    program(&python, &[&format!("{PACKAGE}/benches/costs.py"), "--quick"]).run()?;
     run(&python, &["mypy.stubtest", "sharray", "--allowlist", &format!("{PACKAGE}/stubtest-allowlist.txt")])?;
     let (settings, sources) = (format!("{PACKAGE}/pyproject.toml"), format!("{PACKAGE}/python"));
     run(&python, &["mypy", "--config-file", &settings, &sources, &format!("{PACKAGE}/tests/test_typing.py")])?;
@@ -86,7 +93,10 @@ fn test_with_oldest_numpy(wheel: &Path, example: &Path) -> Outcome {
     install(&python, wheel)?;
     // These use DLPack, through which NumPy hands no read-only array over before 2.1.
     let ignored = ["test_lifetimes.py", "test_numpy_protocols.py"].map(|it| format!("--ignore={PACKAGE}/tests/{it}"));
-    pytest(&python, example, &ignored.each_ref().map(String::as_str))
+    pytest(&python, example, &ignored.each_ref().map(String::as_str))?;
+    let tests = ["memmap_numpy", "memmap_slices"].map(|name| ["--test", name]).concat();
+    let arguments = [&["test", "--workspace", "--all-features"], &tests[..], &["--", "--include-ignored"]].concat();
+    cargo(&arguments).env("PYTHON", &python).run()
 }
 
 /// The Rust half of the example that is played in two languages.

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from sharray._errors import InvalidArgument, ShapeOverflow, UnsupportedDtype
-from sharray._progress import Progress, tell
+from sharray._progress import Progress
+from sharray._scan import step_of, views
 from sharray._sharray import _Map, _map_file, _map_npy  # pyright: ignore[reportPrivateUsage]
 
 _ShapeT = TypeVar("_ShapeT", bound=Any)
@@ -307,24 +308,13 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         >>> sum(block.sum() for block in m.blocks(64))
         np.float64(5000.0)
         """
-        step = operator.index(rows)
-        if step < 1:
-            raise InvalidArgument(f"rows is {step}, expected at least one")
-        if self.ndim == 0:
-            raise InvalidArgument("an array without dimensions has no rows")
-        return self._blocks(step, progress, uncached)
+        return self._blocks(step_of(rows, self.ndim), progress, uncached)
 
     def _blocks(self, step: int, progress: Progress | None, uncached: bool) -> Iterator[Self]:
-        whole, count = self._mmap, len(self)
-        ranges: Iterator[tuple[int, int]]
-        if isinstance(whole, _Map) and cast("Any", self.base) is whole and self.shape == whole.shape:
-            ranges = whole.scan(step, uncached)
-        else:
-            ranges = ((start, min(start + step, count)) for start in range(0, count, step))
-        for start, end in ranges:
-            yield cast("Self", self[start:end])
-            if progress is not None:
-                tell(progress, end - start, count)
+        whole = self._mmap
+        is_whole = isinstance(whole, _Map) and cast("Any", self.base) is whole and self.shape == whole.shape
+        ranges = cast("_Map", whole).scan(step, uncached) if is_whole else None
+        yield from views(self, ranges, step, progress)
 
     def __enter__(self) -> Self:
         return self
@@ -487,6 +477,8 @@ def _mappable(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _told(filename: Any) -> str | Path | None:
     """The file's name, as `numpy.memmap` tells it."""
+    if isinstance(filename, Path):
+        return filename.resolve()
     if isinstance(filename, os.PathLike):
         return Path(os.fsdecode(cast("os.PathLike[str]", filename))).resolve()
     if hasattr(filename, "read"):

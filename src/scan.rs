@@ -1,7 +1,8 @@
 //! Scans of arrays larger than memory: chunk by chunk, reading ahead and dropping what is behind.
 
 use crate::shape::Order;
-use crate::sys::plain::Pages;
+use crate::sys::pages::Pages;
+use crate::sys::plain::PlainPages;
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension, Slice};
 use std::fmt;
 use std::ops::Range;
@@ -12,15 +13,59 @@ const WINDOW_BYTES: usize = 4 << 20;
 /// So many behind them are looked at again where several threads are at work.
 const REVISITED_BYTES: usize = 128 << 20;
 
+/// What has a part of a file mapped as long as it lives: the items of one array.
+pub(crate) trait Mapped: fmt::Debug + Send + Sync {
+    fn pages(&self) -> Pages<'_>;
+}
+
+impl Mapped for PlainPages {
+    fn pages(&self) -> Pages<'_> {
+        self.pages()
+    }
+}
+
+/// What of an array is scanned: some rows of its first axis.
+#[derive(Clone, Debug)]
+pub(crate) struct Extent {
+    /// The whole array's.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) itemsize: usize,
+    pub(crate) order: Order,
+    pub(crate) rows: Range<usize>,
+}
+
+impl Extent {
+    pub(crate) fn whole(shape: Vec<usize>, itemsize: usize, order: Order) -> Self {
+        let rows = 0..shape.first().copied().unwrap_or(1);
+        Self { shape, itemsize, order, rows }
+    }
+
+    /// The rows along another axis: all there are.
+    fn rows_of(&self, axis: usize) -> Range<usize> {
+        if axis == 0 { self.rows.clone() } else { 0..self.shape[axis] }
+    }
+
+    /// The bytes of a row along an axis; zero where rows are no ranges of bytes.
+    fn row_bytes(&self, axis: usize) -> usize {
+        let slowest = if self.order == Order::C { 0 } else { self.shape.len() - 1 };
+        let rest = self.shape.iter().enumerate().filter(|(other, _)| *other != axis).map(|(_, n)| n);
+        if axis == slowest { rest.product::<usize>() * self.itemsize } else { 0 }
+    }
+}
+
 /// A scan of an array: the ranges of rows of its chunks, which the kernel is asked to bring and to drop in time.
 #[derive(Clone, Debug)]
 pub struct Scan {
-    pages: Arc<Pages>,
+    /// `None` where nothing is to be fetched or dropped.
+    mapped: Option<Arc<dyn Mapped>>,
+    extent: Extent,
     rows: usize,
     chunk_rows: usize,
     next: usize,
     /// The bytes of a row; zero where rows are no ranges of bytes, and so nothing is fetched or dropped.
     row_bytes: usize,
+    /// The bytes before the first row.
+    first_byte: usize,
     /// How many chunks behind the one that is handed out are still in use.
     in_use: usize,
     uncache: bool,
@@ -29,21 +74,43 @@ pub struct Scan {
 }
 
 impl Scan {
-    pub(super) fn new(
-        pages: Arc<Pages>,
-        shape: &[usize],
-        itemsize: usize,
-        order: Order,
-        axis: usize,
-        chunk_rows: usize,
-    ) -> Self {
+    pub(crate) fn new(mapped: Option<Arc<dyn Mapped>>, extent: Extent, chunk_rows: usize) -> Self {
         assert!(chunk_rows > 0, "chunks have at least one row");
-        assert!(axis < shape.len(), "axis {axis} of an array of {} dimensions", shape.len());
-        let slowest = if order == Order::C { 0 } else { shape.len() - 1 };
-        let rest = shape.iter().enumerate().filter(|(other, _)| *other != axis).map(|(_, n)| n);
-        let row_bytes = if axis == slowest { rest.product::<usize>() * itemsize } else { 0 };
-        let rows = shape[axis];
-        Self { pages, rows, chunk_rows, next: 0, row_bytes, in_use: 0, uncache: false, is_told: false, dropped: 0 }
+        let new = Self {
+            mapped,
+            extent,
+            rows: 0,
+            chunk_rows,
+            next: 0,
+            row_bytes: 0,
+            first_byte: 0,
+            in_use: 0,
+            uncache: false,
+            is_told: false,
+            dropped: 0,
+        };
+        new.along(0)
+    }
+
+    /// The same over another axis.
+    fn along(mut self, axis: usize) -> Self {
+        assert!(self.next == 0, "the axis is chosen before the first chunk is taken");
+        let ndim = self.extent.shape.len();
+        assert!(axis < ndim, "axis {axis} of an array of {ndim} dimensions");
+        let rows = self.extent.rows_of(axis);
+        self.rows = rows.len();
+        self.row_bytes = if self.mapped.is_some() { self.extent.row_bytes(axis) } else { 0 };
+        self.first_byte = rows.start * self.row_bytes;
+        self
+    }
+
+    fn pages(&self) -> Option<Pages<'_>> {
+        self.mapped.as_deref().map(Mapped::pages)
+    }
+
+    /// The bytes of some rows.
+    fn bytes_of(&self, rows: Range<usize>) -> Range<usize> {
+        self.first_byte + rows.start * self.row_bytes..self.first_byte + rows.end * self.row_bytes
     }
 
     /// Also drops what is behind from the kernel's cache, for everybody: for files that are read once and crowd out others.
@@ -60,15 +127,19 @@ impl Scan {
 
     /// In a map that is read in order the kernel itself reads ahead of what is touched, and in larger pieces than when it is
     /// asked for ranges (`MADV_WILLNEED`): measured, that takes a tenth of the processor's time, and less than `read`.
-    fn fetch(&mut self, rows: &Range<usize>) {
-        if !self.is_told && self.row_bytes > 0 {
-            self.pages.read_in_order(true);
-            self.is_told = true;
+    fn fetch(&mut self, rows: Range<usize>) {
+        if self.row_bytes == 0 {
+            return;
+        }
+        let Some(pages) = self.pages() else { return };
+        if !self.is_told {
+            pages.read_in_order(true);
         }
         if self.in_use > 0 {
             // Threads that touch several chunks at a time are no order to the kernel.
-            self.pages.touch(rows.start * self.row_bytes..rows.end * self.row_bytes);
+            pages.touch(self.bytes_of(rows));
         }
+        self.is_told = true;
     }
 
     fn drop_behind(&mut self, start: usize) {
@@ -81,13 +152,22 @@ impl Scan {
         // A thread that was slow may have brought back what was dropped before.
         let revisited = if is_over { usize::MAX } else { REVISITED_BYTES };
         let from = if self.in_use > 0 { self.dropped.saturating_sub(revisited) } else { self.dropped };
-        self.pages.release(from..behind);
-        if self.uncache {
-            self.pages.uncache(self.dropped..behind);
+        let at = |bytes: Range<usize>| self.first_byte + bytes.start..self.first_byte + bytes.end;
+        if let Some(pages) = self.pages() {
+            pages.release(at(from..behind));
+            if self.uncache {
+                pages.uncache(at(self.dropped..behind));
+            }
         }
         self.dropped = behind;
-        if is_over {
-            self.pages.read_in_order(false);
+    }
+}
+
+impl Drop for Scan {
+    /// Whoever uses the map next may read it in any order.
+    fn drop(&mut self) {
+        if let (true, Some(pages)) = (self.is_told, self.pages()) {
+            pages.read_in_order(false);
         }
     }
 }
@@ -102,7 +182,7 @@ impl Iterator for Scan {
         if rows.is_empty() {
             return None;
         }
-        self.fetch(&rows);
+        self.fetch(rows.clone());
         Some(rows)
     }
 
@@ -121,7 +201,6 @@ type Progress<'a> = Box<dyn FnMut(usize, usize) + Send + 'a>;
 pub struct Chunks<'a, T, D> {
     view: ArrayView<'a, T, D>,
     axis: Axis,
-    order: Order,
     scan: Scan,
     progress: Option<Progress<'a>>,
 }
@@ -130,7 +209,6 @@ pub struct Chunks<'a, T, D> {
 pub struct ChunksMut<'a, T, D> {
     rest: Option<ArrayViewMut<'a, T, D>>,
     axis: Axis,
-    order: Order,
     scan: Scan,
     progress: Option<Progress<'a>>,
 }
@@ -142,13 +220,10 @@ macro_rules! chunk_options {
             /// first in C order, the last in Fortran order.
             ///
             /// # Panics
-            /// If there is no such axis.
+            /// If there is no such axis, or a chunk was taken already.
             #[must_use]
             pub fn axis(mut self, axis: Axis) -> Self {
-                let shape = self.shape().to_vec();
-                let Scan { pages, chunk_rows, in_use, uncache, .. } = self.scan;
-                let scan = Scan::new(pages, &shape, size_of::<T>(), self.order, axis.index(), chunk_rows);
-                self.scan = Scan { in_use, uncache, ..scan };
+                self.scan = self.scan.along(axis.index());
                 self.axis = axis;
                 self
             }
@@ -193,19 +268,19 @@ chunk_options!(Chunks);
 chunk_options!(ChunksMut);
 
 impl<'a, T, D: Dimension> Chunks<'a, T, D> {
-    pub(super) fn new(view: ArrayView<'a, T, D>, order: Order, scan: Scan) -> Self {
-        Self { view, axis: Axis(0), order, scan, progress: None }
+    /// The scan is of what is viewed.
+    pub(crate) fn new(view: ArrayView<'a, T, D>, scan: Scan) -> Self {
+        Self { view, axis: Axis(0), scan, progress: None }
     }
 
-    fn shape(&self) -> &[usize] {
-        self.view.shape()
-    }
-
-    /// Lets so many chunks be in use at a time: they are not dropped while a thread is at work on them.
+    /// Hands them to the threads of rayon's pool. What they are at work on is not dropped.
     #[cfg(feature = "rayon")]
-    pub(super) fn in_use(mut self, chunks: usize) -> Self {
-        self.scan.in_use = chunks;
-        self
+    pub(crate) fn in_parallel(mut self) -> rayon::iter::IterBridge<Self>
+    where
+        T: Sync,
+    {
+        self.scan.in_use = rayon::current_num_threads();
+        rayon::iter::ParallelBridge::par_bridge(self)
     }
 }
 
@@ -225,12 +300,9 @@ impl<'a, T, D: Dimension> Iterator for Chunks<'a, T, D> {
 }
 
 impl<'a, T, D: Dimension> ChunksMut<'a, T, D> {
-    pub(super) fn new(view: ArrayViewMut<'a, T, D>, order: Order, scan: Scan) -> Self {
-        Self { rest: Some(view), axis: Axis(0), order, scan, progress: None }
-    }
-
-    fn shape(&self) -> &[usize] {
-        self.rest.as_ref().map_or(&[], |view| view.shape())
+    /// The scan is of what is viewed.
+    pub(crate) fn new(view: ArrayViewMut<'a, T, D>, scan: Scan) -> Self {
+        Self { rest: Some(view), axis: Axis(0), scan, progress: None }
     }
 }
 
