@@ -89,7 +89,7 @@ fn test() -> Outcome {
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
     python::test()?;
     model()?;
-    schedules("20000")?;
+    schedules("10000")?;
     mutants()?;
     torture(&["--seconds", "60"])?;
     bench(&[], &["--quick"])?;
