@@ -54,6 +54,7 @@ impl Attachment {
         } else {
             None
         };
+        segment.check_whole()?;
         let local = Local::new(PINS as usize, segment.blocks());
         let number = ATTACHES.fetch_add(1, Relaxed);
         let free_pins = AtomicU32::new((1 << PINS) - 1);
@@ -111,7 +112,17 @@ impl Attachment {
     /// To be called first by whatever touches the array through a handle.
     #[inline]
     pub(crate) fn enter(&self) -> Result<()> {
-        if self.segment.is_inherited() { Err(Error::Forked { name: self.name().to_owned() }) } else { Ok(()) }
+        if self.segment.is_inherited() {
+            return Err(Error::Forked { name: self.name().to_owned() });
+        }
+        self.segment.check_whole()
+    }
+
+    /// To be asked last by whatever used the mapped bytes: nothing that they said is believed if some were none.
+    #[inline]
+    pub(crate) fn believe<R>(&self, outcome: Result<R>) -> Result<R> {
+        self.segment.check_whole()?;
+        outcome
     }
 
     /// Reserves an entry of the own record for one frame.
@@ -206,6 +217,9 @@ impl OwnPins {
 }
 
 fn explain(segment: &Segment, fault: Fault) -> Error {
+    if let Err(error) = segment.check_whole() {
+        return error;
+    }
     let name = segment.name().to_owned();
     match fault {
         Fault::Corrupt(reason) => Error::corrupt(&name, reason),
@@ -253,8 +267,15 @@ fn try_locks_of_filesystem(segment: &Segment) -> Result<()> {
     let owner = LockFile::open(|| file::reopen(segment.lock_file(), segment.is_writable())).map_err(io)?;
     let (closed, witness) = (reopen()?, reopen()?);
     let refuse = |reason| Err(Error::UnsupportedFilesystem { path: name.into(), reason });
-    if !byte_lock::try_lock(owner.file(), byte, mode).map_err(io)? {
-        return refuse("a byte that nobody has cannot be locked");
+    match byte_lock::try_lock(owner.file(), byte, mode) {
+        Ok(true) => {}
+        Ok(false) => return refuse("a byte that nobody has cannot be locked"),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOSYS | libc::EOPNOTSUPP | libc::ENOLCK | libc::EINVAL) => {
+                return refuse("it has no locks of open file descriptions");
+            }
+            _ => return Err(io(error)),
+        },
     }
     if !byte_lock::is_held(&closed, byte).map_err(io)? {
         return refuse("two descriptors of one process do not exclude each other");

@@ -88,7 +88,8 @@ impl<T: Element> SharedCell<T> {
     /// The newest value that was stored.
     ///
     /// It never waits for a writer: it copies once more only if one stored a value in the time of the copy. Works in a forked
-    /// child too.
+    /// child too. If somebody cut the file short and this process [survives](crate::survive_truncation) that, it is zeros, and
+    /// [`check_whole`](AnyCell::check_whole) says so.
     ///
     /// # Ordering
     /// What its writer did before storing it is visible.

@@ -52,6 +52,7 @@ pub(crate) fn join_members(segment: &Segment) -> Result<()> {
             lock(Mode::Shared)?;
             return Ok(());
         }
+        segment.check_whole()?;
         if futex::now_ns() > deadline_ns {
             return Err(Error::TimedOut { name: segment.name().to_owned() });
         }

@@ -44,7 +44,8 @@ const TRIES: u32 = 100;
 ///
 /// # Trust
 /// Whoever may write to an array's file can change it under a reader's eyes, whatever the protocol says. So the folder
-/// must belong to the user and nobody else may write to it, and the same holds for every file that is attached.
+/// must belong to the user and nobody else may write to it, and the same holds for every file that is attached, and for the
+/// folders that its name tells.
 /// [`open_trusting_others`](Self::open_trusting_others) lifts that.
 ///
 /// # Examples
@@ -126,7 +127,7 @@ impl Directory {
             return Err(io(std::io::Error::from(std::io::ErrorKind::NotADirectory)));
         }
         if !trusts_others {
-            check_owner(&path, &meta)?;
+            check_owner(&path, meta.uid(), meta.mode() & 0o7777)?;
         }
         Ok(Self(Arc::new(Place { path, fd: folder.into(), trusts_others, is_default })))
     }
@@ -262,7 +263,10 @@ impl Directory {
             match self.open_parents(name, mode & !0o022) {
                 // Another process removed a folder, empty, between two steps of this walk.
                 Err(Errno::ENOENT) => {}
-                done => return done.map_err(|errno| self.explain(name, errno)),
+                done => {
+                    self.check_folders(name)?;
+                    return done.map_err(|errno| self.explain(name, errno));
+                }
             }
         }
         Err(Error::io("create the folder of", self.0.path.join(name.as_str()), Errno::ENOENT))
@@ -301,8 +305,25 @@ impl Directory {
         Ok(attachment)
     }
 
+    /// Looks whom the folders belong to that the name stands in. The outermost first: where that is trusted, nobody else
+    /// can put another one in the place of the next.
+    fn check_folders(&self, name: &Name) -> Result<()> {
+        if self.0.trusts_others {
+            return Ok(());
+        }
+        for folder in name.parents() {
+            match file::owner_of_folder(&self.0.fd, folder) {
+                Ok((owner, mode)) => check_owner(&self.0.path.join(folder), owner, mode)?,
+                // Whoever goes there says why that cannot be.
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the file of an array and looks whom it belongs to.
     fn open_file(&self, name: &Name, access: Access) -> Result<Opened> {
+        self.check_folders(name)?;
         let open = |writable| file::open_beneath(&self.0.fd, name.as_str(), writable).map(|file| (file, writable));
         let opened = match access {
             Access::ReadOnly => open(false),
@@ -322,7 +343,7 @@ impl Directory {
             return Err(Error::NotAnArray { path, reason: "it is not a regular file".to_owned() });
         }
         if !self.0.trusts_others {
-            check_owner(&path, &meta)?;
+            check_owner(&path, meta.uid(), meta.mode() & 0o7777)?;
         }
         Ok(Opened { file, meta, writable })
     }
@@ -460,8 +481,8 @@ fn same_file(one: &File, other: &File) -> bool {
     }
 }
 
-fn check_owner(path: &Path, meta: &Metadata) -> Result<()> {
-    let (me, owner, mode) = (nix::unistd::geteuid().as_raw(), meta.uid(), meta.mode() & 0o7777);
+fn check_owner(path: &Path, owner: u32, mode: u32) -> Result<()> {
+    let me = nix::unistd::geteuid().as_raw();
     let untrusted = |reason| Err(Error::Untrusted { path: path.to_owned(), reason });
     if owner != me {
         return untrusted(format!("it belongs to user {owner}, expected {me}"));

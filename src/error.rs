@@ -67,7 +67,8 @@ pub enum Error {
         /// What this library can read.
         expected: u32,
     },
-    /// The file is shorter or longer than its header says.
+    /// The file is shorter or longer than its header says, or was cut short by somebody while it was used: see
+    /// [`survive_truncation`](crate::survive_truncation).
     #[error("array {name:?} is {found} bytes long, expected {expected}")]
     Truncated {
         /// The array.
@@ -98,7 +99,7 @@ pub enum Error {
         /// The array.
         name: String,
     },
-    /// The file system cannot tell living processes from dead ones.
+    /// The file system cannot tell living processes from dead ones, or has no files that processes can map together.
     #[error("the file system of {} cannot hold shared arrays: {reason}", path.display())]
     UnsupportedFilesystem {
         /// A file on it.

@@ -33,6 +33,7 @@ mod segment;
 mod shape;
 mod stream;
 mod sys;
+mod truncation;
 mod view;
 
 pub use array::{AnyArray, ArrayBuilder, SharedArray};
@@ -52,6 +53,8 @@ pub use stream::{
     AnyFrame, AnyFrames, AnyLoan, AnyPublisher, AnySubscriber, Backpressure, Frame, Frames, Loan, OwnedLoan, Publisher,
     PublisherBuilder, Source, Subscriber, SubscriberBuilder, wait_any,
 };
+
+pub use truncation::survive_truncation;
 
 /// How a plain file is mapped.
 pub use memmap::mode as Mode;

@@ -58,7 +58,8 @@ pub fn memmap<T: Element>(path: impl AsRef<Path>) -> MemmapBuilder<T> {
 /// Items are of types for which any bytes are a value, so what one sees then is other numbers, or half of them. Rust assumes
 /// that what is borrowed stays as it is, and a compiler may read an item once or twice: do not borrow a view where another
 /// process writes at the same time and it matters; use a [`SharedArray`](crate::SharedArray), whose readers and writers take
-/// turns. A program that makes the file shorter makes those who touch what is gone die of SIGBUS; this library never does.
+/// turns. A program that makes the file shorter makes those who touch what is gone die of SIGBUS, unless they
+/// [survive it](crate::survive_truncation); this library never does.
 ///
 /// ```compile_fail,E0599
 /// # let path = std::path::Path::new("data.dat");

@@ -39,6 +39,9 @@ use std::sync::atomic::Ordering::{self, Relaxed};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Mutex, OnceLock};
 
+/// Why an array cannot be where files are for reading and writing alone.
+const NO_MAPS: &str = "its files cannot be mapped by several processes";
+
 /// How much is copied before looking whether it is still of use.
 const PART_BYTES: usize = 1 << 20;
 
@@ -199,11 +202,15 @@ impl Segment {
     ) -> Result<Self> {
         let io = |action| move |source: std::io::Error| Error::io(action, name, source);
         let (identity, form, attributes) = read_header(name, file, meta.len())?;
-        // Checked against the file's own length, which fits.
-        let mapping = Mapping::new(file, identity.file_len as usize, writable).map_err(io("map"))?;
         let same = |other: &File| other.metadata().is_ok_and(|other| id_of(&other) == id_of(meta));
         let apart = || second().filter(same).map_or_else(|| file::reopen(file, writable), Ok);
         let locks = LockFile::open(apart).map_err(io("open a second description of"))?;
+        // Checked against the file's own length, which fits.
+        let mapping = Mapping::new(file, identity.file_len as usize, writable, locks.file());
+        let mapping = mapping.map_err(|error| match error.raw_os_error() {
+            Some(libc::ENODEV) => Error::UnsupportedFilesystem { path: name.into(), reason: NO_MAPS },
+            _ => Error::io("map", name, error),
+        })?;
         let epoch = Epoch::current().map_err(io("watch for forks of the process that uses"))?;
         let size_bytes = form.size_bytes()? as u64;
         let (recovering, own) = (Mutex::new(()), OnceLock::new());
@@ -276,6 +283,20 @@ impl Segment {
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         self.epoch.is_over()
+    }
+
+    /// To be asked after the mapped bytes were used, and before what they said is believed: whether somebody cut the file
+    /// short, so that some of them were zeros of our own. One load.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`]; [`Error::Io`] if the file is long enough by now, and still a page of it could not be had. Once
+    /// said, it is said for ever: what this attach has mapped is the file no more.
+    #[inline]
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        match self.mapping.loss() {
+            None => Ok(()),
+            Some(loss) => Err(loss.explain(&self.name, self.identity.file_len)),
+        }
     }
 
     pub(crate) fn corrupt(&self, reason: impl Into<String>) -> Error {

@@ -8,8 +8,9 @@
 
 mod support;
 
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, Pid, fork};
 use sharray::{Directory, Error};
 use std::process::ExitCode;
 use support::child::{Child, Task};
@@ -22,6 +23,7 @@ const ROLES: Roles = &[
     ("drop all", drop_all),
     ("outlive", outlive),
     ("attach anew", attach_anew),
+    ("become a daemon", become_a_daemon),
     ("detach", detach),
     ("fork meanwhile", fork_meanwhile),
 ];
@@ -33,6 +35,9 @@ fn main() -> ExitCode {
             Test::new("inherited_handles_say_that_they_are", || in_parent("refuse")),
             Test::new("dropping_what_was_inherited_does_nothing", || in_parent("drop all")),
             Test::new("a_child_can_attach_for_itself", || in_parent("attach anew")),
+            Test::new("a_daemon_that_closes_all_it_inherited_takes_nothing_from_its_parent", || {
+                in_parent("become a daemon")
+            }),
             Test::new("who_detached_is_gone_although_a_clone_has_its_descriptors", detached),
             Test::new("the_parents_death_is_seen_although_the_child_lives", parents_death),
             Test::new("a_fork_in_the_middle_of_an_attach_keeps_nobody_alive", fork_in_attach),
@@ -168,6 +173,55 @@ fn attach_anew(task: &Task) -> Outcome {
     stream::publish(&mut writer).map(drop)
 }
 
+/// Child: holds everything, and starts processes as a daemon does: in a session of its own, every descriptor closed, by an
+/// ordinary fork and by a raw `clone`. What it holds stays its own, and what the daemon attaches is the daemon's.
+fn become_a_daemon(task: &Task) -> Outcome {
+    let place = Directory::open(task.arg(0)?)?;
+    let name = "own";
+    let mut writer = stream::writer(&place).create(name, [stream::WORDS])?;
+    let mut reader = stream::reader(&place).lossless().attach(name)?;
+    stream::publish(&mut writer)?;
+    let frame = reader.recv()?.ok_or("the stream is not over")?;
+    let pid = std::process::id();
+    let daemon = || -> Outcome {
+        nix::unistd::setsid()?;
+        // SAFETY: what this process has inherited it neither uses nor drops from here on, but by calls that refuse it.
+        ensure_eq!(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) }, 0, "what close_range says");
+        let place = Directory::open(task.arg(0)?)?;
+        let present = stream::writer(&place).attach(name).map(drop);
+        ensure!(matches!(present, Err(Error::ProducerPresent { .. })), "the parent lives: {present:?}");
+        stream::check(&stream::reader(&place).attach(name)?.latest()?.ok_or("nothing was published")?)?;
+        let info = place.inspect(name)?;
+        let alive = info.participants.iter().filter(|who| who.pid == pid && who.is_alive).count();
+        ensure_eq!(alive, 2, "what lives of the parent");
+        Ok(())
+    };
+    let refuses = || -> Outcome {
+        ensure!(frame.is_inherited(), "the frame is the parent's");
+        Ok(())
+    };
+    forked(|| refuses().and_then(|()| daemon()))?;
+    // SAFETY: without a stack and flags it is what fork does, without its handlers; this process has no other thread.
+    let clone = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    if clone == 0 {
+        let failure = refuses().and_then(|()| daemon()).err();
+        if let Some(failure) = &failure {
+            eprintln!("cloned: {failure}");
+        }
+        // SAFETY: ends the process without running what the parent registered; takes nothing by reference.
+        unsafe { libc::_exit(i32::from(failure.is_some())) }
+    }
+    let status = waitpid(Pid::from_raw(i32::try_from(clone)?), None)?;
+    ensure!(matches!(status, WaitStatus::Exited(_, 0)), "a clone failed: {status:?}");
+    // The slot of the frame is passed over, the lossless reader is waited for, and the role is still had.
+    for _ in 0..10 {
+        stream::publish(&mut writer)?;
+        stream::check(&reader.try_recv()?.ok_or("the frame is there")?)?;
+        stream::check(&frame)?;
+    }
+    Ok(place.unlink(name)?)
+}
+
 /// Child: holds everything, forks a child that has it all too, and is killed. The forked one lives on.
 fn outlive(task: &Task) -> Outcome {
     let place = Directory::open(task.arg(0)?)?;
@@ -247,6 +301,9 @@ fn detached() -> Outcome {
 /// Child: attaches over and over in one thread while another forks children that live on for a while.
 fn fork_meanwhile(task: &Task) -> Outcome {
     let place = Directory::open(task.arg(0)?)?;
+    // A group of its own, by which those who outlive it are ended.
+    let own = Pid::from_raw(0);
+    nix::unistd::setpgid(own, own)?;
     let forks = std::thread::spawn(|| {
         for _ in 0..150 {
             // SAFETY: the child makes only calls that are allowed after a fork of a process with threads.
@@ -280,8 +337,10 @@ fn fork_in_attach() -> Outcome {
     parent.expect("ready")?;
     let pid = parent.pid();
     parent.kill()?;
-    wait_until("the parent's records are those of a dead process", || {
+    let seen = wait_until("the parent's records are those of a dead process", || {
         let info = survivors.place().inspect(NAME);
         info.is_ok_and(|info| !info.participants.iter().any(|who| who.pid == pid && who.is_alive))
-    })
+    });
+    killpg(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
+    seen
 }

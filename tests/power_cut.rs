@@ -16,7 +16,7 @@ use nix::sys::signal::Signal;
 use sharray::{Directory, Publisher, SharedArray, Subscriber};
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -90,6 +90,9 @@ impl Mounted {
         const GOING_DOWN: libc::Ioctl = 0x8004_587d;
         let without_log: u32 = 2;
         let folder = File::open(self.path())?;
+        let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev());
+        // What stands beneath is the machine's own.
+        ensure!(folder.metadata()?.dev() != device(self.folder.path())?, "nothing is mounted here");
         // SAFETY: the request reads one number, which lives until it has.
         let done = unsafe { libc::ioctl(folder.as_raw_fd(), GOING_DOWN, &raw const without_log) };
         if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
@@ -97,15 +100,20 @@ impl Mounted {
 
     /// The power comes again.
     fn come_up(&mut self) -> Outcome {
-        // Another test's process may have a descriptor of it, until it executes its program.
-        wait_until("the file system is unmounted", || {
-            Command::new("umount").arg(self.path()).output().is_ok_and(|output| output.status.success())
-        })?;
-        self.is_mounted = false;
-        let output = self.mount_command().output()?;
-        ensure!(output.status.success(), "mount: {}", String::from_utf8_lossy(&output.stderr));
-        self.is_mounted = true;
-        Ok(())
+        let succeeds = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+        // Who has made a namespace of mounts meanwhile keeps this one until it ends: what is mounted then is what went down.
+        wait_until("the file system is mounted anew", || {
+            if self.is_mounted && !succeeds(Command::new("umount").arg(self.path())) {
+                return false;
+            }
+            self.is_mounted = succeeds(&mut self.mount_command());
+            self.is_mounted && self.is_up()
+        })
+    }
+
+    fn is_up(&self) -> bool {
+        let probe = self.path().join("up");
+        std::fs::write(&probe, b"").is_ok() && std::fs::remove_file(&probe).is_ok()
     }
 }
 
@@ -263,7 +271,7 @@ fn cut_power(kind: &str, size: &str) -> Outcome {
         said.hear(&first)?;
         // The moment is what is random here, so this wait is no condition's.
         std::thread::sleep(Duration::from_micros(stream::word(cut, 3) % 60_000));
-        disk.go_down()?;
+        disk.go_down().map_err(|error| format!("{kind}, cut {cut}: it cannot go down: {error}"))?;
         child.signal(Signal::SIGKILL)?;
         while let Ok(line) = child.hear() {
             commits += u64::from(line.starts_with("committed"));
@@ -275,7 +283,7 @@ fn cut_power(kind: &str, size: &str) -> Outcome {
         let is_expected = status.success() || status.signal().is_some_and(|signal| ways.contains(&signal));
         ensure!(is_expected, "{kind}, cut {cut}: the worker ended with {status}");
         disk.come_up()?;
-        start_anew(&path)?;
+        start_anew(&path).map_err(|error| format!("{kind}, cut {cut}, after it came up: {error}"))?;
         let place = Directory::open(Path::new(&path))?;
         check(&place, &said).map_err(|error| format!("{kind}, cut {cut}, {said:?}: {error}"))?;
         for name in said.created.drain(..) {

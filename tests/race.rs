@@ -18,8 +18,14 @@ use support::stream::{self, NAME};
 use support::{Outcome, Roles, Test, ensure, ensure_eq, main as run};
 use tempfile::TempDir;
 
-const ROLES: Roles =
-    &[("create", create), ("threads", threads), ("spawner", spawner), ("churn", churn), ("publish", publish)];
+const ROLES: Roles = &[
+    ("create", create),
+    ("threads", threads),
+    ("spawner", spawner),
+    ("churn", churn),
+    ("publish", publish),
+    ("mix", mix),
+];
 
 fn main() -> ExitCode {
     run(
@@ -31,6 +37,8 @@ fn main() -> ExitCode {
                 in_fresh_processes("spawner", 10)
             }),
             Test::new("one_of_many_successors_takes_over", one_of_many),
+            Test::new("one_name_is_created_attached_and_unlinked_by_many", || mixed(&stream::fresh_folder()?)),
+            Test::new("one_name_is_created_attached_and_unlinked_by_many_on_disk", || mixed(&tempfile::tempdir()?)),
             Test::new("names_come_and_go_in_one_folder", || churned(&stream::fresh_folder()?)),
             // Where temporary files are on a disk, file systems differ: ext4 makes no file in a folder that was removed.
             Test::new("names_come_and_go_in_one_folder_on_disk", || churned(&tempfile::tempdir()?)),
@@ -205,5 +213,73 @@ fn one_of_many() -> Outcome {
             }
         }
     }
+    Ok(())
+}
+
+/// How many processes mix what they do with one name, and how often each does something.
+const MIXERS: u64 = 8;
+const TURNS: u64 = 400;
+
+/// Child: creates, attaches to and unlinks one name, as chance has it. Whatever it is attached to is whole and goes on working
+/// when its name is gone.
+fn mix(task: &Task) -> Outcome {
+    let (place, seed) = (Directory::open(task.arg(0)?)?, task.number(1)?);
+    task.say("ready")?;
+    task.await_line("go")?;
+    let [mut created, mut attached, mut unlinked] = [0; 3];
+    let mut had = None;
+    for turn in 0..TURNS {
+        let chance = stream::word(seed, turn as usize) % 4;
+        let builder = Cell::builder().directory(&place);
+        let outcome = match chance {
+            0 => builder.create(NAME, [seed; 4]).map(|cell| {
+                created += 1;
+                had = Some(cell);
+            }),
+            1 => builder.attach(NAME).map(|cell| {
+                attached += 1;
+                had = Some(cell);
+            }),
+            2 => builder.open(NAME, [seed; 4]).map(|cell| had = Some(cell)),
+            _ => place.unlink(NAME).map(|()| unlinked += 1),
+        };
+        match (chance, outcome) {
+            (_, Ok(())) | (0, Err(Error::AlreadyExists { .. })) | (1 | 3, Err(Error::NotFound { .. })) => {}
+            (chance, Err(error)) => return Err(format!("turn {turn}, operation {chance}: {error}").into()),
+        }
+        if let Some(cell) = &had {
+            let value = cell.load();
+            ensure!(value.iter().all(|item| *item == value[0]) && value[0] < MIXERS, "a value of nobody: {value:?}");
+            cell.store([seed; 4])?;
+        }
+    }
+    task.say(&format!("{created} {attached} {unlinked}"))
+}
+
+type Cell = sharray::SharedCell<[u64; 4]>;
+
+/// A name is always that of one whole array or of none, whoever makes it and takes it away at the same time; and when all is
+/// over nothing is left but the last one.
+fn mixed(folder: &TempDir) -> Outcome {
+    let path = folder.path().to_str().ok_or("the path is not text")?;
+    let mut all =
+        (0..MIXERS).map(|seed| Child::start("mix", [path, &seed.to_string()])).collect::<Outcome<Vec<_>>>()?;
+    all.iter().try_for_each(|child| child.expect("ready"))?;
+    all.iter_mut().try_for_each(|child| child.tell("go"))?;
+    let mut done = [0; 3];
+    for child in &mut all {
+        let said = child.hear()?;
+        for (sum, number) in done.iter_mut().zip(said.split(' ')) {
+            *sum += number.parse::<u64>()?;
+        }
+        child.succeed()?;
+    }
+    ensure!(done.iter().all(|count| *count > MIXERS), "everything was done: {done:?}");
+    let place = Directory::open(folder.path())?;
+    match place.unlink(NAME) {
+        Ok(()) | Err(Error::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    ensure_eq!(stream::leftovers(folder.path())?, Vec::<String>::new(), "what is left in the folder");
     Ok(())
 }

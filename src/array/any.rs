@@ -136,6 +136,16 @@ impl AnyArray {
         self.segment().payload(0).unwrap_or(std::ptr::dangling_mut::<u128>().cast())
     }
 
+    /// Whether somebody cut the file short while it was used. What this process has seen and written since is worth
+    /// nothing then, and every other call says so too; this one is for asking while a guard lives. See
+    /// [`survive_truncation`](crate::survive_truncation), without which nobody lives to ask.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`]; [`Error::Io`] if the file is long enough again, or its disk failed.
+    pub fn check_whole(&self) -> Result<()> {
+        self.segment().check_whole()
+    }
+
     /// Two for each write that has ended, and one more while any is under way. A block that is written counts for
     /// itself; contents given at creation count as one write.
     pub fn sequence(&self) -> u64 {
@@ -327,7 +337,7 @@ impl AnyArray {
         if segment.is_writable() {
             let _hold = Hold::acquire(Here::new(&self.attachment), part.span, until_ns)?;
             let whole = segment.copy_out(0, segment.bytes_of(part).start as u64, target, &|| true);
-            return whole.ok_or_else(|| segment.corrupt("it has no payload"));
+            return self.attachment.believe(whole.ok_or_else(|| segment.corrupt("it has no payload")));
         }
         if let (Answer::Deadlock(reason), true) = (held::ask(&self.attachment, part.span, true), until_ns > 0) {
             return Err(Error::WouldDeadlock { name: self.name().to_owned(), reason });
@@ -353,7 +363,7 @@ impl AnyArray {
         let segment = self.segment();
         let start = segment.bytes_of(part).start as u64;
         let copied = seqlock::try_copy(segment, part.span, |is_of_use| segment.copy_out(0, start, target, is_of_use));
-        match copied.map_err(|fault| self.attachment.explain(fault))? {
+        match self.attachment.believe(copied.map_err(|fault| self.attachment.explain(fault)))? {
             Some(Some(())) => Ok(true),
             Some(None) => Err(segment.corrupt("it has no payload")),
             None => Ok(false),
@@ -416,6 +426,9 @@ pub(crate) fn wait_changed(attachment: &Attachment, since: u64, until_ns: u64) -
             }
         }
         let now = if segment.is_writable() { lock::latest_sequence(segment) } else { lock::sequence(segment) };
+        if let Err(error) = segment.check_whole() {
+            return ControlFlow::Break(Err(error));
+        }
         if now & !under_way > since {
             return ControlFlow::Break(Ok(now));
         }

@@ -84,6 +84,14 @@ impl AnyCell {
         lock::sequence(self.segment())
     }
 
+    /// Whether somebody cut the file short while it was used: as [`AnyArray::check_whole`](crate::AnyArray::check_whole).
+    ///
+    /// # Errors
+    /// [`Error::Truncated`]; [`Error::Io`] if the file is long enough again, or its disk failed.
+    pub fn check_whole(&self) -> Result<()> {
+        self.segment().check_whole()
+    }
+
     fn form(&self) -> &Form {
         self.segment().form()
     }
@@ -95,11 +103,11 @@ impl AnyCell {
     /// Copies the newest value that was stored into `target`.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if `target` has another length.
+    /// [`Error::InvalidArgument`] if `target` has another length; [`Error::Truncated`] if somebody cut the file short.
     pub fn load_into(&self, target: &mut [u8]) -> Result<()> {
         self.check_len(target.len())?;
         self.load_bytes(target);
-        Ok(())
+        self.check_whole()
     }
 
     /// The length was checked.
@@ -137,7 +145,7 @@ impl AnyCell {
     pub(super) fn store_until(&self, value: &[u8], until_ns: u64) -> Result<()> {
         self.check_len(value.len())?;
         self.writer_until(until_ns)?.store_bytes(value);
-        Ok(())
+        self.check_whole()
     }
 
     /// Takes the writer's role and keeps it; waits without limit if somebody has it.
@@ -217,7 +225,7 @@ macro_rules! writer {
             /// Stores a value.
             ///
             /// # Errors
-            /// [`Error::InvalidArgument`] if it has another length; [`Error::Forked`].
+            /// [`Error::InvalidArgument`] if it has another length; [`Error::Forked`]; [`Error::Truncated`].
             pub fn store(&mut self, value: &[u8]) -> Result<()> {
                 let segment = self.role.segment();
                 if value.len() as u64 != segment.size_bytes() {
@@ -229,7 +237,7 @@ macro_rules! writer {
                     return Err(Error::Forked { name: segment.name().to_owned() });
                 }
                 store(segment, value);
-                Ok(())
+                segment.check_whole()
             }
         }
     };

@@ -105,7 +105,9 @@ impl Directory {
         let name = Name::parse(name)?;
         let file = self.open_file(&name, Access::ReadOnly)?.file;
         let segment = Segment::open(name.as_str(), &file, false)?;
-        Ok(look(&segment, self.path().join(name.as_str())))
+        let info = look(&segment, self.path().join(name.as_str()));
+        segment.check_whole()?;
+        Ok(info)
     }
 
     /// Tells about every array here, in the order of their names. What is not an array is passed over.

@@ -97,7 +97,7 @@ impl<L: Lender> Hold<L> {
         };
         let note = L::note(attachment, span, Some(place));
         let hold = Self { lender, other: None, span, place, _note: note };
-        hold.check_poison()?;
+        hold.lender.attachment().believe(hold.check_poison())?;
         Ok(hold)
     }
 
@@ -222,7 +222,9 @@ impl<L: Lender> Writing<L> {
             return Err(not_in_time(attachment, span, until_ns));
         }
         let note = L::note(attachment, span, None);
-        Ok(Self { lender, span, was_panicking: panicking(), has_failed: false, _note: note })
+        let writing = Self { lender, span, was_panicking: panicking(), has_failed: false, _note: note };
+        writing.segment().check_whole()?;
+        Ok(writing)
     }
 
     /// The handle's attach.
@@ -262,7 +264,9 @@ impl<L: Lender> Drop for Writing<L> {
     #[inline]
     fn drop(&mut self) {
         if !self.segment().is_inherited() {
-            let has_failed = self.has_failed || (panicking() && !self.was_panicking);
+            // What was written into a file that was cut short is nowhere.
+            let is_lost = self.segment().check_whole().is_err();
+            let has_failed = self.has_failed || is_lost || (panicking() && !self.was_panicking);
             // Fails only for what cannot be, and this was checked when it was taken.
             _ = self.lender.attachment().local().end_write(self.segment(), self.span, has_failed);
         }
@@ -293,7 +297,9 @@ impl<L: Lender> Role<L> {
             return Err(not_in_time(attachment, ALL, until_ns));
         }
         let note = L::note(attachment, ALL, None);
-        Ok(Self { lender, _note: note })
+        let role = Self { lender, _note: note };
+        role.segment().check_whole()?;
+        Ok(role)
     }
 
     pub(crate) fn segment(&self) -> &Segment {

@@ -157,6 +157,21 @@ impl AnyMemmap {
         view.ok_or_else(|| Error::corrupt(&name_of(&self.path), "it is not what was checked"))
     }
 
+    /// Whether somebody cut the file short while it was used: then what was gone reads as zeros, and what is written there
+    /// goes nowhere. Views cannot say so; every call that returns a `Result` and this one do. See
+    /// [`survive_truncation`](crate::survive_truncation), without which nobody lives to ask.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`]; [`Error::Io`] if the file is long enough again, or its disk failed, or is full and the file
+    /// sparse.
+    pub fn check_whole(&self) -> Result<()> {
+        let expected = self.offset + self.size_bytes() as u64;
+        match self.map.loss() {
+            None => Ok(()),
+            Some(loss) => Err(loss.explain(&name_of(&self.path), expected)),
+        }
+    }
+
     /// A private copy of the array, wherever its items stand in the file.
     ///
     /// # Errors
@@ -167,6 +182,7 @@ impl AnyMemmap {
         let mut items: Vec<T> =
             bytemuck::allocation::try_zeroed_vec(self.size_bytes() / size_of::<T>()).map_err(no_memory)?;
         bytemuck::cast_slice_mut(&mut items).copy_from_slice(self.bytes());
+        self.check_whole()?;
         view::strided::<D>(&self.form.shape, self.form.order)
             .and_then(|shape| Array::from_shape_vec(shape, items).ok())
             .ok_or_else(|| Error::corrupt(&name_of(&self.path), "it is not what was checked"))
@@ -208,7 +224,9 @@ impl AnyMemmap {
 
     fn flush_bytes(&self, bytes: Range<usize>, wait: bool) -> Result<()> {
         self.check_range(&bytes)?;
-        self.map.mapped().flush(bytes, wait).map_err(|error| Error::io("write to the disk", &self.path, error))
+        let written = self.map.mapped().flush(bytes, wait);
+        self.check_whole()?;
+        written.map_err(|error| Error::io("write to the disk", &self.path, error))
     }
 
     /// Tells the kernel how the array will be used.

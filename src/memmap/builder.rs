@@ -31,7 +31,8 @@ macro_rules! plan_options {
 
         /// Does not reserve the disk's blocks for a new file, or for what a file grows by, as `np.memmap` does not.
         ///
-        /// The file then takes no more of the disk than what is written, and writing dies of SIGBUS when the disk is full.
+        /// The file then takes no more of the disk than what is written, and writing dies of SIGBUS when the disk is full, or, in a
+        /// process that [survives](crate::survive_truncation) such things, is lost, and `flush` says so.
         #[must_use]
         pub fn sparse(mut self, yes: bool) -> Self {
             self.plan.sparse = yes;

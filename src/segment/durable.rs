@@ -28,6 +28,8 @@ impl Segment {
 
     /// Overwrites a superblock and waits until it is on the disk. The caller is the only one who does.
     pub(crate) fn write_superblock(&self, page: usize, superblock: &Superblock) -> Result<()> {
+        // What it tells of the payload may be told of zeros, where somebody cut the file short.
+        self.check_whole()?;
         let start = SUPERBLOCKS_OFF[page % 2];
         let words: &[u64] = bytemuck::cast_slice(slice::from_ref(superblock));
         for (value, at) in words.iter().zip((start..).step_by(8)) {
@@ -47,7 +49,9 @@ impl Segment {
     /// Writes the payload to the disk, and what blocks say of it, and waits until it is there.
     pub(crate) fn flush(&self) -> Result<()> {
         let start = self.identity.blocks.off;
-        self.sync(start, self.identity.file_len - start)
+        let written = self.sync(start, self.identity.file_len - start);
+        self.check_whole()?;
+        written
     }
 
     /// Writes all of the file to the disk, what was changed through other descriptors included.
@@ -71,7 +75,9 @@ impl Segment {
     fn waiting_for_disk(&self, sync: impl FnOnce() -> io::Result<()>) -> Result<()> {
         self.check_durability()?;
         step!();
-        sync().map_err(|error| {
+        let synced = sync();
+        self.check_whole()?;
+        synced.map_err(|error| {
             if self.is_writable() {
                 Word::store(self.durability_lost(), self.loss_mark(), Relaxed);
             }

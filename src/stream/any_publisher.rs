@@ -243,8 +243,10 @@ impl AnyPublisher {
         let (segment, slot) = (self.attachment.segment(), loan.pin().slot());
         // Cannot fail: the slot was checked when it was loaned.
         _ = segment.write_header(slot, loan.header());
-        let published = self.producer.publish_kept(segment, slot);
-        published.map_err(|fault| self.attachment.explain(fault))
+        // What was filled in may be nowhere.
+        segment.check_whole()?;
+        let published = self.producer.publish_kept(segment, slot).map_err(|fault| self.attachment.explain(fault));
+        self.attachment.believe(published)
     }
 
     /// Asks the producer for what needs room: `ask` is told whether to evict. At once, if there is room.
@@ -255,10 +257,11 @@ impl AnyPublisher {
     ) -> Result<R> {
         self.attachment.enter()?;
         let evict = self.backpressure == Backpressure::Evict;
-        match ask(&mut self.producer, self.attachment.segment(), evict) {
+        let done = match ask(&mut self.producer, self.attachment.segment(), evict) {
             Err(Fault::AllPinned | Fault::Behind(_)) => self.wait_for_room(timeout, ask),
             done => done.map_err(|fault| self.attachment.explain(fault)),
-        }
+        };
+        self.attachment.believe(done)
     }
 
     /// The slow path: looks for dead holders first, then waits until someone gives something back.
@@ -285,6 +288,9 @@ impl AnyPublisher {
                     ControlFlow::Break(Err(Error::WouldDeadlock { name: attachment.name().to_owned(), reason }))
                 }
                 Err(fault @ (Fault::AllPinned | Fault::Behind(_))) => {
+                    if let Err(error) = segment.check_whole() {
+                        return ControlFlow::Break(Err(error));
+                    }
                     last.set(fault);
                     if look && segment.is_retired() {
                         return ControlFlow::Break(Err(Error::Retired { name: attachment.name().to_owned() }));
@@ -422,13 +428,14 @@ impl AnyLoan<'_> {
 
     /// Makes the frame the stream's newest, wakes whoever waits for it, and returns its sequence.
     ///
-    /// In a forked child it publishes nothing and returns 0: the stream is its parent's.
+    /// In a forked child it publishes nothing and returns 0: the stream is its parent's. So it does if somebody cut the file
+    /// short: the next loan says so.
     pub fn publish(mut self) -> u64 {
-        self.is_published = true;
         let segment = self.attachment.segment();
-        if segment.is_inherited() {
+        if segment.is_inherited() || segment.check_whole().is_err() {
             return 0;
         }
+        self.is_published = true;
         stamp(&mut self.header);
         // Neither can fail: the slot was checked when it was loaned.
         _ = segment.write_header(self.slot.slot(), &self.header);

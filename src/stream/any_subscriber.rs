@@ -138,15 +138,15 @@ impl AnySubscriber {
         let segment = self.segment();
         if let Some(me) = self.attachment.participant() {
             let pin = Pin::acquire(&self.attachment, |entry| consumer::pin_newest(segment, me, entry))?;
-            return pin.map(|pin| self.frame(pin, 0)).transpose();
+            return self.attachment.believe(pin.map(|pin| self.frame(pin, 0)).transpose());
         }
         for _ in 0..COPIES {
-            let Some(newest) = consumer::newest(segment) else { return Ok(None) };
+            let Some(newest) = consumer::newest(segment) else { return self.attachment.believe(Ok(None)) };
             if let Some(copy) = self.copy(newest.seq).map_err(|fault| self.attachment.explain(fault))? {
-                return self.frame_of(copy, 0).map(Some);
+                return self.attachment.believe(self.frame_of(copy, 0).map(Some));
             }
         }
-        Err(Error::TimedOut { name: self.name().to_owned() })
+        self.attachment.believe(Err(Error::TimedOut { name: self.name().to_owned() }))
     }
 
     /// The next frame; waits for it without limit. `None`: the producer closed the stream.
@@ -263,9 +263,9 @@ impl AnySubscriber {
 
     /// Gets the next frame that is there.
     fn advance(&mut self) -> Result<Option<AnyFrame>> {
-        // One load, and the common answer while waiting.
+        // Two loads, and the common answer while waiting.
         if self.sequence() < self.next() {
-            return Ok(None);
+            return self.attachment.believe(Ok(None));
         }
         // A copy, so that the handle can be read meanwhile; put back whatever the outcome.
         let mut mode = self.mode;
@@ -290,7 +290,7 @@ impl AnySubscriber {
             // Only a successor can have published it: its own end has yet to be said.
             self.end_was_said = false;
         }
-        received
+        self.attachment.believe(received)
     }
 
     #[inline]

@@ -132,6 +132,16 @@ impl AnyFrame {
         matches!(self.lease, Lease::Copy { .. })
     }
 
+    /// Whether somebody cut the file short, and what was seen of the frame may be zeros: as
+    /// [`AnyArray::check_whole`](crate::AnyArray::check_whole). A copy stays whole.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`](crate::Error::Truncated); [`Error::Io`](crate::Error::Io) if the file is long enough again, or its
+    /// disk failed.
+    pub fn check_whole(&self) -> crate::Result<()> {
+        if self.is_copy() { Ok(()) } else { self.segment().check_whole() }
+    }
+
     /// Whether this process inherited the frame over fork, and so must not read it.
     pub fn is_inherited(&self) -> bool {
         self.segment().is_inherited()

@@ -5,7 +5,7 @@ use nix::fcntl::{
     AT_FDCWD, AtFlags, FallocateFlags, FcntlArg, OFlag, OpenHow, ResolveFlag, fallocate, fcntl, openat, openat2,
     posix_fallocate,
 };
-use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
+use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::fs::File;
 use std::io;
@@ -129,28 +129,36 @@ pub(crate) fn reserve(file: &File, len: u64) -> nix::Result<()> {
 
 /// Makes sure of the `len` bytes from `offset` on. The file grows if it has to; it never shrinks, and no byte changes.
 fn reserve_range(file: &File, offset: u64, len: u64) -> nix::Result<()> {
-    let offset = i64::try_from(offset).map_err(|_| Errno::EFBIG)?;
-    let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
-    loop {
-        match posix_fallocate(file, offset, len) {
-            Err(Errno::EINTR) => {}
-            done => return done,
+    in_pieces(offset, len, |offset, len| posix_fallocate(file, offset, len))
+}
+
+/// Does something with a range of a file, piece by piece if it is interrupted.
+///
+/// At a signal, older kernels undo what they have reserved in memory: under a timer that is faster than the whole it would
+/// never be done. So each interruption halves the pieces, and what is done stays done.
+fn in_pieces(offset: u64, len: u64, mut act: impl FnMut(i64, i64) -> nix::Result<()>) -> nix::Result<()> {
+    const LEAST: i64 = 4096;
+    let mut at = i64::try_from(offset).map_err(|_| Errno::EFBIG)?;
+    let mut left = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
+    let mut piece = left;
+    while left > 0 {
+        let now = piece.min(left);
+        match act(at, now) {
+            Ok(()) => (at, left) = (at + now, left - now),
+            Err(Errno::EINTR) => piece = (now / 2).max(LEAST),
+            Err(errno) => return Err(errno),
         }
     }
+    Ok(())
 }
 
 /// Gives a file of `from` bytes `to` of them, with room on the disk for the new ones; where there is not so much room, it
 /// stays as long as it is.
 pub(crate) fn grow(file: &File, from: u64, to: u64) -> nix::Result<()> {
-    let start = i64::try_from(from).map_err(|_| Errno::EFBIG)?;
-    let len = i64::try_from(to.saturating_sub(from)).map_err(|_| Errno::EFBIG)?;
     // Some file systems leave what they could get at the end of the file, so the length comes second.
-    let reserved = loop {
-        match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, start, len) {
-            Err(Errno::EINTR) => {}
-            done => break done,
-        }
-    };
+    let reserved = in_pieces(from, to.saturating_sub(from), |offset, len| {
+        fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, len)
+    });
     match reserved {
         Ok(()) | Err(Errno::EOPNOTSUPP) => reserve_range(file, from, to - from),
         Err(errno) => {
@@ -179,6 +187,13 @@ pub(crate) fn remove_folder(dir: impl AsFd, path: &str) -> nix::Result<()> {
     unlinkat(dir, path, UnlinkatFlags::RemoveDir)
 }
 
+/// Whom a folder below `dir` belongs to, and its mode; a link is not followed.
+pub(crate) fn owner_of_folder(dir: impl AsFd, path: &str) -> nix::Result<(u32, u32)> {
+    let stat = fstatat(dir, path, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    let is_folder = stat.st_mode & libc::S_IFMT == libc::S_IFDIR;
+    if is_folder { Ok((stat.st_uid, stat.st_mode & 0o7777)) } else { Err(Errno::ENOTDIR) }
+}
+
 /// Whether an open folder has no name any more.
 pub(crate) fn is_removed(dir: impl AsFd) -> bool {
     fstat(dir).is_ok_and(|stat| stat.st_nlink == 0)
@@ -190,4 +205,31 @@ pub(crate) fn is_in_memory(file: &File) -> bool {
         let kind = fs.filesystem_type();
         kind == nix::sys::statfs::TMPFS_MAGIC || kind == nix::sys::statfs::HUGETLBFS_MAGIC
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However small the pieces have to be that come through between two signals, each byte is reserved, once and in order;
+    /// and what is no interruption ends it.
+    #[test]
+    fn interruptions_do_not_keep_it_from_being_done() {
+        for (largest, len) in [(1 << 30, 100_000), (50_000, 100_000), (4096, 1_000_003), (5000, 4097), (4096, 1)] {
+            let (mut end, mut calls) = (77, 0);
+            let done = in_pieces(77, len, |at, now| {
+                calls += 1;
+                if now > largest {
+                    return Err(Errno::EINTR);
+                }
+                assert_eq!((at, now > 0), (end, true), "pieces follow each other");
+                end += now;
+                Ok(())
+            });
+            assert_eq!((done, end), (Ok(()), 77 + i64::try_from(len).unwrap_or(0)), "{largest} of {len}");
+            assert!(calls < 1000, "{calls} calls for {len} bytes in pieces of {largest}");
+        }
+        assert_eq!(in_pieces(0, 9000, |_, _| Err(Errno::ENOSPC)), Err(Errno::ENOSPC));
+        assert_eq!(in_pieces(u64::MAX, 1, |_, _| Ok(())), Err(Errno::EFBIG));
+    }
 }

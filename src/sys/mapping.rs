@@ -1,6 +1,7 @@
 //! A file's bytes in this process.
 
 use super::pages::Pages;
+use super::sigbus::{Loss, Mapped, Watch};
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -8,21 +9,30 @@ use std::io;
 /// A shared mapping of a whole file. Lends no references: others write these bytes.
 #[derive(Debug)]
 pub(crate) struct Mapping {
+    /// First, since it goes before the map does.
+    watch: Watch,
     map: MmapRaw,
     writable: bool,
 }
 
 impl Mapping {
-    /// Maps the first `len` bytes. The descriptor is not needed afterwards.
-    pub(crate) fn new(file: &File, len: usize, writable: bool) -> io::Result<Self> {
+    /// Maps the first `len` bytes. `kept` is the same file, by a descriptor that stays open as long as the map is there.
+    pub(crate) fn new(file: &File, len: usize, writable: bool, kept: &File) -> io::Result<Self> {
         let mut options = MmapOptions::new();
         options.len(len);
         let map = if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
-        Ok(Self { map, writable })
+        let watch = Watch::new(Mapped { base: map.as_ptr(), len, offset: 0, writable }, kept);
+        Ok(Self { watch, map, writable })
     }
 
     pub(crate) fn is_writable(&self) -> bool {
         self.writable
+    }
+
+    /// What happened to the file, if a page was touched that it did not have. One load.
+    #[inline]
+    pub(crate) fn loss(&self) -> Option<Loss> {
+        self.watch.loss()
     }
 
     /// Where it starts.

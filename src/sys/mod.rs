@@ -10,4 +10,5 @@ pub(crate) mod pages;
 pub(crate) mod plain;
 pub(crate) mod process;
 pub(crate) mod replace;
+pub(crate) mod sigbus;
 pub(crate) mod transfer;

@@ -69,7 +69,7 @@ impl Pages<'_> {
 }
 
 /// The bytes of a page.
-fn page_size() -> u64 {
+pub(super) fn page_size() -> u64 {
     let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
     size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
 }

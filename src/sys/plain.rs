@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "the bytes of a plain file are borrowed as they are; see `PlainMap`")]
 
 use super::pages::Pages;
+use super::sigbus::{Loss, Mapped, Watch};
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
@@ -27,7 +28,8 @@ pub(crate) enum Access {
 /// Whoever may write the file, whenever they like: there is no lock and no lease. A reference to such bytes is sound only
 /// as long as nobody does, which Rust cannot know and this type does not check: as with any file, what other programs do to
 /// it is outside of what a program can promise. What it lends is bytes, and items for which any bytes are a value, so what
-/// a careless neighbour causes is numbers that change under one's eyes. One that makes the file shorter causes SIGBUS.
+/// a careless neighbour causes is numbers that change under one's eyes. One that makes the file shorter causes SIGBUS,
+/// or zeros and a [mark](Self::loss).
 ///
 /// Invariants, held by the only constructor and by privacy:
 /// 1. the pages are valid for reads of `len` bytes, and for writes unless `access` is [`Access::Read`], while this lives;
@@ -38,6 +40,8 @@ pub(crate) struct PlainMap(Arc<PlainPages>);
 /// What a [`PlainMap`] has mapped. Lends no bytes.
 #[derive(Debug)]
 pub(crate) struct PlainPages {
+    /// First, since it goes before the map does.
+    watch: Watch,
     map: MmapRaw,
     /// As many as were asked for; `map` itself is never of no length.
     len: usize,
@@ -58,7 +62,8 @@ impl PlainMap {
             Access::Shared => options.map_raw(&file)?,
             Access::Private => MmapRaw::from(private(&options, &file)?),
         };
-        Ok(Self(Arc::new(PlainPages { map, len, offset, access, file })))
+        let watch = Watch::new(Mapped { base: map.as_ptr(), len, offset, writable: access != Access::Read }, &file);
+        Ok(Self(Arc::new(PlainPages { watch, map, len, offset, access, file })))
     }
 
     pub(crate) fn access(&self) -> Access {
@@ -71,6 +76,11 @@ impl PlainMap {
 
     pub(crate) fn len(&self) -> usize {
         self.0.len
+    }
+
+    /// What happened to the file, if a page was touched that it did not have.
+    pub(crate) fn loss(&self) -> Option<Loss> {
+        self.0.watch.loss()
     }
 
     /// What is mapped, and stays so as long as somebody has it.
@@ -115,7 +125,7 @@ impl PlainPages {
     }
 
     pub(crate) fn pages(&self) -> Pages<'_> {
-        let Self { map, len, offset, file, access } = self;
+        let Self { map, len, offset, file, access, .. } = self;
         Pages { map, start: 0, len: *len, offset: *offset, file, is_shared: *access != Access::Private }
     }
 }

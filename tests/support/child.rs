@@ -145,6 +145,7 @@ impl Child {
     }
 
     fn of(mut command: Command) -> Outcome<Self> {
+        super::hygiene::tell(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn()?;
         let stdout = process.stdout.take().ok_or("it has no stdout")?;

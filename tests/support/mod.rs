@@ -10,6 +10,7 @@
 //! | [`survivors`] | what must hold after any death of a user of that stream |
 //! | [`field`] | the array in place that most tests use, and items that check themselves |
 //! | [`heirs`] | what must hold after any death of a user of that array |
+//! | [`hygiene`] | what the tests of a file must not leave behind |
 //! | [`words`] | the shared words of such an array, read from its file |
 //! | [`cell`] | the cell that the tests use, and what must hold after any death of its user |
 //! | [`steps`] | death at each point of an operation: steps (feature `step`), system calls, instructions |
@@ -22,6 +23,7 @@ pub(crate) mod cell;
 pub(crate) mod child;
 pub(crate) mod field;
 pub(crate) mod heirs;
+pub(crate) mod hygiene;
 pub(crate) mod steps;
 pub(crate) mod stream;
 pub(crate) mod survivors;
@@ -96,7 +98,19 @@ pub(crate) fn main(roles: Roles, tests: Vec<Test>) -> ExitCode {
     // Most of their time is spent waiting for processes, so a few more threads than cores do no harm.
     arguments.test_threads = arguments.test_threads.or(Some(4));
     let trials = tests.into_iter().map(Test::into_trial).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclude = || -> Outcome<ExitCode> {
+        let before = hygiene::Before::the_tests()?;
+        let conclusion = libtest_mimic::run(&arguments, trials);
+        // A test that failed may have left anything.
+        if !conclusion.has_failed() {
+            before.check()?;
+        }
+        Ok(conclusion.exit_code())
+    };
+    conclude().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Runs a test, and gives up on it after the deadline: a hang is a failure like any other.

@@ -25,8 +25,7 @@ pub(crate) type Picture = Frame<u64, Ix1>;
 
 /// A fresh folder for arrays: in memory where there is one.
 pub(crate) fn fresh_folder() -> Outcome<TempDir> {
-    let memory = Path::new("/dev/shm");
-    Ok(if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? })
+    Ok(tempfile::tempdir_in(super::hygiene::memory())?)
 }
 
 pub(crate) fn writer(place: &Directory) -> PublisherBuilder<Writer> {

@@ -140,8 +140,9 @@ impl Array {
         } else {
             let read = self.take_read(py, timeout)?;
             let copied = py.import("numpy")?.getattr("copyto")?.call1((&copy, read.get().lend(py)?));
-            Read::release(&read);
+            let released = Read::release(&read);
             copied?;
+            released?;
         }
         Ok(copy)
     }
@@ -614,6 +615,21 @@ impl Array {
         Ok(self.mapped(py)?.get().array.is_retired())
     }
 
+    /// Raises if somebody cut the file short while it was mapped.
+    ///
+    /// Every other method says so too, and so does the end of a ``read()`` or ``write()`` block. This one is for those who look
+    /// at live views, which cannot: what is gone reads as zeros there.
+    ///
+    /// Raises
+    /// ------
+    /// Truncated
+    ///     If so. The handle is of no more use; a new one is, once the file is whole.
+    /// IoError
+    ///     If a page could not be had though the file is long enough: it was cut for a moment, or its disk failed.
+    fn check_whole(&self, py: Python<'_>) -> Result<()> {
+        Ok(self.mapped(py)?.get().array.check_whole()?)
+    }
+
     /// Whether this handle was closed.
     #[getter]
     fn is_closed(&self, py: Python<'_>) -> bool {
@@ -683,8 +699,9 @@ impl Array {
     fn __contains__(&self, py: Python<'_>, item: &Bound<'_, PyAny>) -> Result<bool> {
         let read = self.take_read(py, None)?;
         let found = read.get().lend(py).and_then(|items| Ok(items.contains(item)?));
-        Read::release(&read);
-        found
+        let released = Read::release(&read);
+        let found = found?;
+        released.map(|()| found)
     }
 
     /// The items as they are, read-only and live; a copy if `copy` says so or the dtype differs.

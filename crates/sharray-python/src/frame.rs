@@ -189,6 +189,24 @@ impl Frame {
         Ok(PyTuple::new(py, frame.shape())?)
     }
 
+    /// Raises if somebody cut the stream's file short, and the items may have been zeros instead.
+    ///
+    /// The end of a ``with`` block says so too.
+    ///
+    /// Raises
+    /// ------
+    /// Truncated
+    ///     If so.
+    /// IoError
+    ///     If a page could not be had though the file is long enough: it was cut for a moment, or its disk failed.
+    fn check_whole(&self) -> Result<()> {
+        match &*self.frame.lock().unwrap_or_else(PoisonError::into_inner) {
+            Pinned::Frame(frame) => Ok(frame.check_whole()?),
+            Pinned::Base(base) => Ok(base.get().frame.check_whole()?),
+            Pinned::Released => Ok(()),
+        }
+    }
+
     /// Lets go of the frame. It stays pinned while views of its array live.
     fn close(&self) {
         // What is dropped with it may run Python.
@@ -200,9 +218,13 @@ impl Frame {
         slf
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: &Bound<'_, PyTuple>) {
+    #[pyo3(signature = (*exception))]
+    fn __exit__(&self, exception: &Bound<'_, PyTuple>) -> Result<()> {
+        let has_failed = exception.get_item(0).is_ok_and(|class| !class.is_none());
+        let whole = self.check_whole();
         self.close();
+        // What the block has raised says more.
+        if has_failed { Ok(()) } else { whole }
     }
 
     #[pyo3(signature = (dtype = None, copy = None))]

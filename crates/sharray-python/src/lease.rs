@@ -104,17 +104,22 @@ impl Read {
         Ok(Scan::new(scan, uncached))
     }
 
-    /// Gives the lease back. A copy keeps nobody out, and views may show it for as long as they like.
-    pub(crate) fn release(slf: &Bound<'_, Self>) {
+    /// Gives the lease back, and says if what was lent was gone: if somebody cut the file short. A copy keeps nobody out, and
+    /// views may show it for as long as they like.
+    pub(crate) fn release(slf: &Bound<'_, Self>) -> Result<()> {
         let (py, this) = (slf.py(), slf.get());
         if this.is_copy {
-            return;
+            return Ok(());
         }
-        let Some(guard) = this.tether.get().guard.take(py) else { return };
+        let tether = this.tether.get();
+        let Some(guard) = tether.guard.take(py) else { return Ok(()) };
         drop(guard);
-        if let Some(home) = this.home.take(py) {
-            home.get().keep_read(slf, &this.tether.get().mapped);
+        let home = this.home.take(py);
+        tether.mapped.get().array.check_whole()?;
+        if let Some(home) = home {
+            home.get().keep_read(slf, &tether.mapped);
         }
+        Ok(())
     }
 }
 
@@ -124,14 +129,16 @@ impl Read {
         self.lend(py)
     }
 
-    #[pyo3(signature = (_class = None, _value = None, _traceback = None))]
+    #[pyo3(signature = (class = None, _value = None, _traceback = None))]
     fn __exit__(
         slf: &Bound<'_, Self>,
-        _class: Option<&Bound<'_, PyAny>>,
+        class: Option<&Bound<'_, PyAny>>,
         _value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
-    ) {
-        Self::release(slf);
+    ) -> Result<()> {
+        let released = Self::release(slf);
+        // What the block has raised says more.
+        if class.is_some() { Ok(()) } else { released }
     }
 
     /// Whether a private copy is lent, because the file may only be read.
@@ -302,8 +309,9 @@ impl Write {
         Ok(done)
     }
 
-    /// Gives the lease back; if the write failed, the blocks are poisoned.
-    pub(crate) fn release(slf: &Bound<'_, Self>, has_failed: bool) -> PyResult<()> {
+    /// Gives the lease back; if the write failed, the blocks are poisoned. So they are if somebody cut the file short, which is
+    /// said unless the write has failed for another reason.
+    pub(crate) fn release(slf: &Bound<'_, Self>, has_failed: bool) -> Result<()> {
         let (py, this) = (slf.py(), slf.get());
         let Some(guard) = this.tether.get().guard.take(py) else { return Ok(()) };
         this.lent.freeze(py);
@@ -313,7 +321,11 @@ impl Write {
         } else {
             drop(guard);
         }
-        if let Some(home) = this.home.take(py) {
+        let home = this.home.take(py);
+        if !has_failed {
+            this.tether.get().mapped.get().array.check_whole()?;
+        }
+        if let Some(home) = home {
             home.get().keep_write(slf, &this.tether.get().mapped);
         }
         if is_stale {
@@ -345,7 +357,7 @@ impl Write {
         class: Option<&Bound<'_, PyAny>>,
         _value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
+    ) -> Result<()> {
         Self::release(slf, class.is_some())
     }
 

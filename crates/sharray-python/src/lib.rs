@@ -50,4 +50,12 @@ mod _sharray {
     use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
     #[pymodule_export]
     use crate::turns::after_fork;
+
+    /// A file that somebody else cuts short ends no interpreter. Where a sandbox forbids it, it is as it was without us.
+    #[pymodule_init]
+    #[allow(clippy::unnecessary_wraps, reason = "what Python calls may fail")]
+    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        _ = sharray::survive_truncation();
+        Ok(())
+    }
 }

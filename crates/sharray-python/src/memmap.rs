@@ -98,6 +98,10 @@ impl Map {
         Ok(Scan::new(self.map.scan(rows), uncached))
     }
 
+    fn check_whole(&self) -> Result<()> {
+        Ok(self.map.check_whole()?)
+    }
+
     /// From now on nothing of it can be had that may be written. It is unmapped when the last view is gone.
     fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);

@@ -95,10 +95,14 @@ impl Publisher {
         self.spares.set(py, spares);
     }
 
-    /// Gives the publisher up, and what was kept to be used again.
-    fn leave(&self, py: Python<'_>) -> Option<AnyPublisher> {
+    /// Gives the publisher up, and what was kept to be used again. On a disk that waits for the disk.
+    fn leave(&self, py: Python<'_>, has_failed: bool) {
         drop(self.spares.take(py));
-        py.detach(|| self.publisher.lock().take())
+        py.detach(|| {
+            if let (Some(publisher), true) = (self.publisher.lock().take(), has_failed) {
+                publisher.fail();
+            }
+        });
     }
 
     fn take_loan(&self, py: Python<'_>, patience: Patience) -> Result<OwnedLoan> {
@@ -261,7 +265,7 @@ impl Publisher {
 
     /// Closes the stream: subscribers see the end. Views of what was published stay valid.
     fn close(&self, py: Python<'_>) {
-        drop(self.leave(py));
+        self.leave(py, false);
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -272,9 +276,7 @@ impl Publisher {
     fn __exit__(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) {
         // Ctrl-C and the like are how programs are ended.
         let has_failed = exception.get_item(1).is_ok_and(|value| value.is_instance_of::<PyException>());
-        if let (Some(publisher), true) = (self.leave(py), has_failed) {
-            publisher.fail();
-        }
+        self.leave(py, has_failed);
     }
 
     /// Its name.

@@ -509,10 +509,15 @@ pub(crate) fn wait_any<'py>(
             guards.push((subscriber, guard));
         }
         let open: Vec<_> = guards.iter().filter_map(|(it, guard)| Some((*it, guard.here()?))).collect();
+        if let Some((closed, _)) = guards.iter().find(|(_, guard)| guard.here().is_none()) {
+            // By another thread, since it was asked: the next look says so.
+            return Err(Error::TimedOut { name: closed.name().to_owned() });
+        }
         let sources: Vec<&dyn Source> = open.iter().map(|(_, source)| *source as &dyn Source).collect();
         let ready = sharray::wait_any(&sources, timeout)?;
         let is_ready = |it: &Subscriber| ready.iter().any(|at| std::ptr::eq(open[*at].0, it));
         Ok((0..all.len()).filter(|at| is_ready(all[*at])).collect::<Vec<_>>())
-    })?;
+    });
+    let ready = ready.or_else(|error| check().and(Err(error)))?;
     Ok(ready.into_iter().filter_map(|at| subscribers.get(at).cloned()).collect())
 }

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +42,30 @@ def folder() -> Iterator[Path]:
     path = tempfile.mkdtemp(prefix="sharray-test-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     yield Path(path)
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hygiene() -> Iterator[None]:
+    """Looks whether anything is left behind when all tests are over: a process, a thread."""
+    yield
+    try:
+        helpers.until(lambda: not _left_behind())
+    except AssertionError:
+        pytest.fail(f"the tests left behind: {_left_behind()}")
+
+
+def _left_behind() -> list[str]:
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    # The helpers of multiprocessing, joblib and tqdm stay until the interpreter ends.
+    own = [line for line in map(_command, children) if line and not ("multiprocessing" in line or "joblib" in line)]
+    modules = {thread.name: type(thread).__module__ for thread in threading.enumerate()}
+    threads = [name for name, module in modules.items() if not module.startswith(("joblib", "tqdm"))]
+    threads = [name for name in threads if name not in ("MainThread", "QueueFeederThread")]
+    return [*own, *threads]
+
+
+def _command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -119,6 +119,22 @@ def test_a_place_that_others_may_write_to(folder: Path) -> None:
     assert [info.name for info in again.list()] == ["field"]
 
 
+@pytest.mark.parametrize("below", ["a", "a/b"])
+def test_a_folder_within_a_name_that_others_may_write_to_is_refused(folder: Path, below: str) -> None:
+    sharray.create("a/b/c", 3, dir=folder)
+    (folder / below).chmod(0o777)
+    for act in (sharray.attach, sharray.inspect, sharray.unlink):
+        with pytest.raises(sharray.Untrusted) as raised:
+            act("a/b/c", dir=folder)
+        assert raised.value.path == folder / below
+        assert "0777" in str(raised.value)
+    with pytest.raises(sharray.Untrusted):
+        sharray.create("a/b/d", 3, dir=folder)
+    (folder / below).chmod(0o700)
+    sharray.attach("a/b/c", dir=folder)
+
+
+
 def test_permissions_that_nobody_trusts(folder: Path) -> None:
     """What others may write to could be neither attached nor unlinked in a place that trusts nobody: it is not created."""
     make: list[Callable[..., object]] = [

@@ -5,6 +5,7 @@ mod fuzz;
 mod python;
 
 use command::{Outcome, cargo};
+use std::path::PathBuf;
 
 const USAGE: &str = "\
 cargo xtask test              everything that must pass: check, all tests, models, a minute of torture, a glance
@@ -58,6 +59,7 @@ fn main() -> std::process::ExitCode {
 fn test() -> Outcome {
     check()?;
     let python = python::with_numpy()?;
+    let folders = Folders::new()?;
     // The tests that need NumPy are marked as ignored, for those who run `cargo test` without this command.
     cargo(&[
         "test",
@@ -72,7 +74,10 @@ fn test() -> Outcome {
         "--include-ignored",
     ])
     .env("PYTHON", &python)
+    .env("TMPDIR", &folders.disk)
+    .env("SHARRAY_TEST_MEMORY", &folders.memory)
     .run()?;
+    folders.are_empty()?;
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
     python::test()?;
     model()?;
@@ -83,6 +88,36 @@ fn test() -> Outcome {
         eprintln!("1 not run: {reason}");
     }
     Ok(())
+}
+
+/// Where the tests make their files. What is there when they are over was left behind.
+struct Folders {
+    memory: PathBuf,
+    disk: PathBuf,
+}
+
+impl Folders {
+    fn new() -> Outcome<Self> {
+        let disk = std::env::temp_dir();
+        let memory = Some(PathBuf::from("/dev/shm")).filter(|memory| memory.is_dir()).unwrap_or_else(|| disk.clone());
+        let [memory, disk] = [(memory, "memory"), (disk, "disk")]
+            .map(|(above, kind)| above.join(format!("sharray-tests-{}-{kind}", std::process::id())));
+        for folder in [&memory, &disk] {
+            std::fs::create_dir(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+        }
+        Ok(Self { memory, disk })
+    }
+
+    /// Removes the folders, which works only if they are empty.
+    fn are_empty(&self) -> Outcome {
+        for folder in [&self.memory, &self.disk] {
+            let left = || std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+            std::fs::remove_dir(folder).map_err(|error| {
+                format!("the tests left {:?} in {}: {error}", left().collect::<Vec<_>>(), folder.display())
+            })?;
+        }
+        Ok(())
+    }
 }
 
 fn check() -> Outcome {

@@ -96,7 +96,8 @@ class UnsupportedFormat(Error, ValueError):
 
 
 class Truncated(Error, EOFError, ValueError):
-    """The file is shorter or longer than its header says, or a plain file too short for the shape.
+    """The file is shorter or longer than its header says, or a plain file too short for the shape; or it was cut short by
+    somebody else while it was mapped.
 
     Of plain and .npy files NumPy says so by a ValueError.
     """

@@ -71,8 +71,8 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
     order : {'C', 'F'}, optional
         How the items stand in the file.
     sparse : bool, optional
-        Whether not to reserve the disk's blocks for what is new, as `numpy.memmap` does not: writing dies of SIGBUS then when
-        the disk is full.
+        Whether not to reserve the disk's blocks for what is new, as `numpy.memmap` does not: what is written is lost then when
+        the disk is full, and `flush` says so.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
     Notes
     -----
     ``'w+'`` does not truncate: the new file is built beside the old one and takes its place. Whoever has the old one mapped keeps
-    it, where `numpy.memmap` makes them die of SIGBUS. Of a file object, which has no name to take, the file is kept and grows.
+    it, where `numpy.memmap` makes them die of SIGBUS. Whoever else cuts a file short ends nobody: see `check_whole`. Of a file object, which has no name to take, the file is kept and grows.
 
     There is no lock: who needs one has `create` and `attach`.
 
@@ -227,6 +227,8 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         ------
         IoError
             If the disk fails.
+        Truncated
+            If somebody cut the file short: what was written there is nowhere.
         Closed
             If it was closed.
         """
@@ -254,6 +256,23 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         self.flags.writeable = False
         if isinstance(self._mmap, _Map):
             self._mmap.close()
+
+    def check_whole(self) -> None:
+        """Raises if somebody cut the file short while it was mapped, and what is gone was touched.
+
+        That ends no process, as it does with `numpy.memmap`: what is gone reads as zeros, and what is written there goes nowhere.
+        Arrays have no way to say so themselves. `flush`, `blocks` and the end of a ``with`` block do, and this method.
+
+        Raises
+        ------
+        Truncated
+            If so.
+        IoError
+            If a page could not be had though the file is long enough: it was cut for a moment, its disk failed, or it is sparse
+            and the disk is full.
+        """
+        if isinstance(self._mmap, _Map):
+            self._mmap.check_whole()
 
     def advise(self, advice: _Advice) -> None:
         """Tells the kernel how the array will be used, which changes how fast it is and nothing else.
@@ -314,16 +333,21 @@ class memmap(np.memmap[_ShapeT, _DTypeT]):
         whole = self._mmap
         is_whole = isinstance(whole, _Map) and cast("Any", self.base) is whole and self.shape == whole.shape
         ranges = cast("_Map", whole).scan(step, uncached) if is_whole else None
-        yield from views(self, ranges, step, progress)
+        for block in views(self, ranges, step, progress):
+            yield block
+            self.check_whole()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self,
-        *_exception: type[BaseException] | BaseException | TracebackType | None,
+        *exception: type[BaseException] | BaseException | TracebackType | None,
     ) -> None:
         self.close()
+        # What the block has raised says more.
+        if all(part is None for part in exception):
+            self.check_whole()
 
 
 @overload
