@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use support::child::{Child, Task};
 use support::field::{self, NAME};
-use support::steps::{at_each_step, die_within};
+use support::steps::{Point, Point::Step, die_within};
 use support::{Outcome, Roles, Test, ensure, ensure_eq, main as run, stream};
 
 const ROLES: Roles = &[("create", create), ("collect", collect)];
@@ -24,10 +24,14 @@ fn main() -> ExitCode {
     run(
         ROLES,
         vec![
-            Test::new("killed_at_each_step_of_create", || killed_in("create", 0)),
-            Test::new("killed_at_each_step_of_create_from", || killed_in("create from", 1)),
-            Test::new("killed_at_each_step_of_open", || killed_in("open", 0)),
-            Test::new("killed_at_each_step_of_creating_a_cell", creating_a_cell),
+            Test::new("killed_at_each_step_of_create", || killed_in(Step, "create", 0)),
+            Test::new("killed_at_each_step_of_create_from", || killed_in(Step, "create from", 1)),
+            Test::new("killed_at_each_step_of_open", || killed_in(Step, "open", 0)),
+            Test::new("killed_at_each_step_of_creating_a_cell", || creating_a_cell(Step)),
+            Test::traced("killed_at_each_system_call_of_create", || killed_in(Point::Call, "create", 0)),
+            Test::traced("killed_at_each_system_call_of_create_from", || killed_in(Point::Call, "create from", 1)),
+            Test::traced("killed_at_each_system_call_of_open", || killed_in(Point::Call, "open", 0)),
+            Test::traced("killed_at_each_system_call_of_creating_a_cell", || creating_a_cell(Point::Call)),
         ],
     )
 }
@@ -80,9 +84,9 @@ impl Counts {
     }
 }
 
-fn killed_in(operation: &str, version: u64) -> Outcome {
+fn killed_in(point: Point, operation: &str, version: u64) -> Outcome {
     let counts = Counts::new();
-    at_each_step(operation, |kill| {
+    point.at_each(operation, |kill| {
         let folder = stream::fresh_folder()?;
         let path = folder.path().to_str().ok_or("the path is not text")?;
         kill.child("create", &[path, operation])?;
@@ -129,9 +133,9 @@ fn check(array: &SharedArray<u64, Ix2>, version: u64) -> Outcome {
     Ok(())
 }
 
-fn creating_a_cell() -> Outcome {
+fn creating_a_cell(point: Point) -> Outcome {
     let counts = Counts::new();
-    at_each_step("create a cell", |kill| {
+    point.at_each("create a cell", |kill| {
         let folder = stream::fresh_folder()?;
         let path = folder.path().to_str().ok_or("the path is not text")?;
         kill.child("create", &[path, "cell"])?;

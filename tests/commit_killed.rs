@@ -7,16 +7,18 @@
 
 mod support;
 
-use sharray::{Directory, Publisher};
+use ndarray::Ix2;
+use sharray::{Directory, Publisher, SharedArray};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use support::child::Task;
-use support::steps::{Kill, at_each_step, die_within};
+use support::field;
+use support::steps::{Kill, Point, Point::Step, at_each_step, die_within};
 use support::stream::{self, SLOTS, Writer};
 use support::{Outcome, Roles, Test, ensure, ensure_eq, main as run};
 use tempfile::TempDir;
 
-const ROLES: Roles = &[("commit", commit)];
+const ROLES: Roles = &[("commit", commit), ("flush", flush)];
 
 /// Its file stands in the folder itself, to be copied.
 const NAME: &str = "field";
@@ -26,12 +28,27 @@ fn main() -> ExitCode {
     run(
         ROLES,
         vec![
-            Test::new("killed_at_each_step_of_the_first_commit", || killed_committing("first", 0)),
-            Test::new("killed_at_each_step_of_a_commit", || killed_committing("next", 1)),
+            Test::new("killed_at_each_step_of_the_first_commit", || killed_committing(Step, "first", 0)),
+            Test::new("killed_at_each_step_of_a_commit", || killed_committing(Step, "next", 1)),
             Test::new("killed_at_each_step_of_finishing_a_commit", killed_finishing).within(120),
-            Test::new("killed_at_each_step_of_a_cold_open", || killed_opening(false)),
-            Test::new("killed_at_each_step_of_a_cold_open_that_passes_a_superblock_over", || killed_opening(true)),
-            Test::new("killed_at_each_step_of_leaving_as_the_last_one", killed_leaving).lacking(no_disk()).within(120),
+            Test::new("killed_at_each_step_of_a_cold_open", || killed_opening(Step, false)),
+            Test::new("killed_at_each_step_of_a_cold_open_that_passes_a_superblock_over", || {
+                killed_opening(Step, true)
+            }),
+            Test::new("killed_at_each_step_of_leaving_as_the_last_one", || killed_leaving(Step))
+                .lacking(no_disk())
+                .within(120),
+            Test::traced("killed_at_each_system_call_of_the_first_commit", || {
+                killed_committing(Point::Call, "first", 0)
+            }),
+            Test::traced("killed_at_each_system_call_of_a_commit", || killed_committing(Point::Call, "next", 1)),
+            Test::traced("killed_at_each_system_call_of_a_cold_open", || killed_opening(Point::Call, false)),
+            Test::traced("killed_at_each_system_call_of_a_cold_open_that_passes_a_superblock_over", || {
+                killed_opening(Point::Call, true)
+            }),
+            Test::traced("killed_at_each_system_call_of_leaving_as_the_last_one", || killed_leaving(Point::Call))
+                .lacking(no_disk()),
+            Test::traced("killed_at_each_system_call_of_flushing_an_array", killed_flushing).lacking(no_disk()),
         ],
     )
 }
@@ -110,8 +127,8 @@ fn found_of(place: &Directory, name: &str) -> Outcome<u64> {
 }
 
 /// `confirmed` frames were committed before, and the newest is two further on.
-fn killed_committing(operation: &str, confirmed: u64) -> Outcome {
-    at_each_step(&format!("{operation} commit"), |kill| {
+fn killed_committing(point: Point, operation: &str, confirmed: u64) -> Outcome {
+    point.at_each(&format!("{operation} commit"), |kill| {
         let (folder, place) = folder()?;
         kill.child("commit", &[folder.path().to_str().ok_or("the path is not text")?, operation])?;
         let expected = [confirmed, confirmed + 2];
@@ -147,8 +164,8 @@ fn killed_finishing() -> Outcome {
 
 /// Whoever opens a copy first chooses a superblock and puts the stream right; the next one begins again. With the payload
 /// of the newer one spoilt, the older one is chosen, however often.
-fn killed_opening(is_spoilt: bool) -> Outcome {
-    at_each_step("cold open", |kill| {
+fn killed_opening(point: Point, is_spoilt: bool) -> Outcome {
+    point.at_each("cold open", |kill| {
         let (folder, place) = folder()?;
         let mut writer = stream::writer(&place).attach(NAME)?;
         for _ in 0..2 {
@@ -182,8 +199,8 @@ fn no_disk() -> Option<String> {
 }
 
 /// Who leaves as the last one commits the newest frame, or died before it did.
-fn killed_leaving() -> Outcome {
-    at_each_step("leave as the last one", |kill| {
+fn killed_leaving(point: Point) -> Outcome {
+    point.at_each("leave as the last one", |kill| {
         let folder = tempfile::tempdir_in(disk())?;
         let place = Directory::open(folder.path())?;
         let mut writer: Publisher<_, _> = stream::writer(&place).create(NAME, [stream::WORDS])?;
@@ -195,5 +212,29 @@ fn killed_leaving() -> Outcome {
         ensure!([1, 3].contains(&found), "frame {found} is found, expected 1 or 3");
         ensure!(!kill.is_past_end() || found == 3, "the last one committed");
         go_on(&place, NAME, found)
+    })
+}
+
+/// Child: writes an array in place, and dies while it brings it to the disk.
+fn flush(task: &Task) -> Outcome {
+    let array = field::builder(&Directory::open(task.arg(1)?)?).attach(NAME)?;
+    field::fill(&mut array.write()?, 2);
+    die_within(task, || array.flush())
+}
+
+/// A flush that nobody ended is begun again: it holds nothing that the next one waits for, and changes nothing.
+fn killed_flushing() -> Outcome {
+    Point::Call.at_each("flush", |kill| {
+        let folder = tempfile::tempdir_in(disk())?;
+        let place = Directory::open(folder.path())?;
+        let array: SharedArray<u64, Ix2> = field::builder(&place).create_from(NAME, &field::contents(1))?;
+        kill.child("flush", &[folder.path().to_str().ok_or("the path is not text")?])?;
+        array.flush()?;
+        ensure_eq!(field::version(&array.try_read()?, 0)?, 2, "what was written before the flush");
+        let mut guard = array.try_write()?;
+        ensure!(!guard.is_poisoned(), "the write had ended");
+        field::fill(&mut guard, 3);
+        drop(guard);
+        Ok(array.flush()?)
     })
 }

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use support::child::{Child, Task};
 use support::field::{self, BLOCKS, NAME, PARTICIPANTS};
 use support::heirs::{FINDERS, Heirs, NEW};
-use support::steps::{Kill, at_each_step, at_the_last_steps, die_within};
+use support::steps::{Kill, Point, Point::Step, at_each_step, at_the_last_steps, die_within};
 use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run};
 
 const ROLES: Roles = &[("begin", begin), ("hold", hold), ("crowd", crowd), ("recover", recover)];
@@ -20,11 +20,17 @@ fn main() -> ExitCode {
     run(
         ROLES,
         vec![
-            Test::new("killed_at_each_step_of_a_blocks_write_that_recovers", || killed_in("write block")),
+            Test::new("killed_at_each_step_of_a_blocks_write_that_recovers", || killed_in(Step, "write block")),
             Test::new("killed_at_each_step_of_a_read_that_recovers", by_a_read),
-            Test::new("killed_at_each_step_of_trying_what_recovers", || killed_in("try")),
+            Test::new("killed_at_each_step_of_trying_what_recovers", || killed_in(Step, "try")),
             Test::new("killed_at_each_step_of_a_wait_for_a_change_that_recovers", by_a_watch),
-            Test::new("killed_at_each_step_of_an_attach_that_recovers", by_an_attach),
+            Test::new("killed_at_each_step_of_an_attach_that_recovers", || by_an_attach(Step)),
+            Test::traced("killed_at_each_system_call_of_a_blocks_write_that_recovers", || {
+                killed_in(Point::Call, "write block")
+            }),
+            Test::traced("killed_at_each_system_call_of_trying_what_recovers", || killed_in(Point::Call, "try")),
+            Test::traced("killed_at_each_system_call_of_a_read_that_recovers", || killed_in(Point::Call, "read")),
+            Test::traced("killed_at_each_system_call_of_an_attach_that_recovers", || by_an_attach(Point::Call)),
             Test::new("killed_one_after_the_other", chain),
         ],
     )
@@ -63,7 +69,7 @@ fn first_of_three() -> Outcome<u64> {
     }
     let all = Kill::at(10_000);
     all.child("begin", &[Heirs::new()?.path()?])?;
-    for step in (1..=all.steps()?).rev() {
+    for step in (1..=all.points()?).rev() {
         let heirs = Heirs::new()?;
         Kill::at(step).child("begin", &[heirs.path()?])?;
         if heirs.words()?.blocks.iter().map(|block| block.seq % 2).eq([0, 1, 0, 0]) {
@@ -119,8 +125,8 @@ fn end(heirs: Heirs, kill: &Kill) -> Outcome {
     heirs.go_on(FINDERS[kill.at as usize % FINDERS.len()], 0..BLOCKS)
 }
 
-fn killed_in(operation: &str) -> Outcome {
-    at_each_step(&format!("{operation}, recovering"), |kill| {
+fn killed_in(point: Point, operation: &str) -> Outcome {
+    point.at_each(&format!("{operation}, recovering"), |kill| {
         let heirs = scene()?;
         kill.child("recover", &[heirs.path()?, operation])?;
         end(heirs, kill)
@@ -146,8 +152,8 @@ fn by_a_watch() -> Outcome {
 }
 
 /// A table full of the dead has room: the next one takes the writer's record over.
-fn by_an_attach() -> Outcome {
-    at_each_step("an attach that recovers", |kill| {
+fn by_an_attach(point: Point) -> Outcome {
+    point.at_each("an attach that recovers", |kill| {
         let heirs = scene()?;
         let here = heirs.place().inspect(NAME)?.participants.len();
         Child::start("crowd", [heirs.path()?, &(PARTICIPANTS as usize - here).to_string()])?.died()?;

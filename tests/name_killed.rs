@@ -10,7 +10,7 @@ use ndarray::Array1;
 use sharray::{Directory, Error};
 use std::process::ExitCode;
 use support::child::{Child, Task};
-use support::steps::{at_each_step, die_within};
+use support::steps::{Point, Point::Step, die_within};
 use support::stream::{self, NAME};
 use support::survivors::Survivors;
 use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run};
@@ -21,13 +21,26 @@ fn main() -> ExitCode {
     run(
         ROLES,
         vec![
-            Test::new("killed_at_each_step_of_create", || killed_creating("create")),
-            Test::new("killed_at_each_step_of_create_from", || killed_creating("create from")),
-            Test::new("killed_at_each_step_of_unlink_then_created_again", || killed_unlinking(Next::Create)),
-            Test::new("killed_at_each_step_of_unlink_then_attached", || killed_unlinking(Next::Attach)),
-            Test::new("killed_at_each_step_of_unlink_then_collected", || killed_unlinking(Next::Collect)),
-            Test::new("killed_at_each_step_of_collecting_garbage", killed_collecting),
-            Test::new("killed_at_each_step_of_a_cold_open", killed_opening_cold),
+            Test::new("killed_at_each_step_of_create", || killed_creating(Step, "create")),
+            Test::new("killed_at_each_step_of_create_from", || killed_creating(Step, "create from")),
+            Test::new("killed_at_each_step_of_unlink_then_created_again", || killed_unlinking(Step, Next::Create)),
+            Test::new("killed_at_each_step_of_unlink_then_attached", || killed_unlinking(Step, Next::Attach)),
+            Test::new("killed_at_each_step_of_unlink_then_collected", || killed_unlinking(Step, Next::Collect)),
+            Test::new("killed_at_each_step_of_collecting_garbage", || killed_collecting(Step)),
+            Test::new("killed_at_each_step_of_a_cold_open", || killed_opening_cold(Step)),
+            Test::traced("killed_at_each_system_call_of_create", || killed_creating(Point::Call, "create")),
+            Test::traced("killed_at_each_system_call_of_create_from", || killed_creating(Point::Call, "create from")),
+            Test::traced("killed_at_each_system_call_of_unlink_then_created_again", || {
+                killed_unlinking(Point::Call, Next::Create)
+            }),
+            Test::traced("killed_at_each_system_call_of_unlink_then_attached", || {
+                killed_unlinking(Point::Call, Next::Attach)
+            }),
+            Test::traced("killed_at_each_system_call_of_unlink_then_collected", || {
+                killed_unlinking(Point::Call, Next::Collect)
+            }),
+            Test::traced("killed_at_each_system_call_of_collecting_garbage", || killed_collecting(Point::Call)),
+            Test::traced("killed_at_each_system_call_of_a_cold_open", || killed_opening_cold(Point::Call)),
             Test::new("temporary_files_of_the_dead_are_garbage", temporary_files),
         ],
     )
@@ -54,10 +67,10 @@ fn name(task: &Task) -> Outcome {
 }
 
 /// The array is not there, or it is there whole: the next one creates it, or takes it over.
-fn killed_creating(operation: &str) -> Outcome {
+fn killed_creating(point: Point, operation: &str) -> Outcome {
     let (mut found, mut missing) = (0, 0);
     let counts = std::sync::Mutex::new((&mut found, &mut missing));
-    at_each_step(operation, |kill| {
+    point.at_each(operation, |kill| {
         let folder = stream::fresh_folder()?;
         let path = folder.path().to_str().ok_or("the path is not text")?;
         kill.child("name", &[path, operation])?;
@@ -111,8 +124,8 @@ enum Next {
 }
 
 /// The name is whole or gone. In between it is finished by whoever comes next, whatever that one wants.
-fn killed_unlinking(next: Next) -> Outcome {
-    at_each_step(&format!("unlink, then {next:?}"), |kill| {
+fn killed_unlinking(point: Point, next: Next) -> Outcome {
+    point.at_each(&format!("unlink, then {next:?}"), |kill| {
         let mut survivors = Survivors::new()?;
         let mut writer = survivors.writer()?;
         kill.child("name", &[survivors.path()?, "unlink"])?;
@@ -145,8 +158,8 @@ fn killed_unlinking(next: Next) -> Outcome {
 
 /// Two deserted streams and an empty folder: whoever collects them may die, the next one
 /// collects the rest. A stream that is there at all is whole.
-fn killed_collecting() -> Outcome {
-    at_each_step("collect", |kill| {
+fn killed_collecting(point: Point) -> Outcome {
+    point.at_each("collect", |kill| {
         let folder = stream::fresh_folder()?;
         let path = folder.path().to_str().ok_or("the path is not text")?;
         let place = Directory::open(path)?;
@@ -183,8 +196,8 @@ fn collect(_: &Task) -> Outcome {
 
 /// A copied file's control words describe another file's processes. Whoever opens it first makes them anew, and may die
 /// of it; the next one begins again.
-fn killed_opening_cold() -> Outcome {
-    at_each_step("cold open", |kill| {
+fn killed_opening_cold(point: Point) -> Outcome {
+    point.at_each("cold open", |kill| {
         let folder = stream::fresh_folder()?;
         let path = folder.path().to_str().ok_or("the path is not text")?;
         let place = Directory::open(path)?;

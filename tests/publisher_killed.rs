@@ -10,7 +10,7 @@ mod support;
 use sharray::{Backpressure, Directory};
 use std::process::ExitCode;
 use support::child::{Child, Task};
-use support::steps::{Kill, at_each_step, die_within};
+use support::steps::{Kill, Point, Point::Step, at_each_step, die_within};
 use support::stream::{self, NAME};
 use support::survivors::{FINDERS, Survivors};
 use support::{Outcome, Roles, SOON, Test, main as run};
@@ -22,12 +22,14 @@ fn main() -> ExitCode {
         ROLES,
         vec![
             Test::new("killed_in_a_loan_half_filled", half_filled),
-            Test::new("killed_at_each_step_of_a_loan", || killed_in("loan", 5)),
-            Test::new("killed_at_each_step_of_a_publish", || killed_in("publish", 6)),
-            Test::new("killed_at_each_step_of_a_loan_and_publish", || killed_in("loan and publish", 6)),
-            Test::new("killed_at_each_step_of_giving_a_loan_back", || killed_in("abort", 5)),
-            Test::new("killed_at_each_step_of_attaching", || killed_in("attach", 4)),
-            Test::new("killed_at_each_step_of_closing", || killed_in("close", 5)),
+            Test::new("killed_at_each_step_of_a_loan", || killed_in(Step, "loan", 5)),
+            Test::new("killed_at_each_step_of_a_publish", || killed_in(Step, "publish", 6)),
+            Test::new("killed_at_each_step_of_a_loan_and_publish", || killed_in(Step, "loan and publish", 6)),
+            Test::new("killed_at_each_step_of_giving_a_loan_back", || killed_in(Step, "abort", 5)),
+            Test::new("killed_at_each_step_of_attaching", || killed_in(Step, "attach", 4)),
+            Test::new("killed_at_each_step_of_closing", || killed_in(Step, "close", 5)),
+            Test::traced("killed_at_each_system_call_of_attaching", || killed_in(Point::Call, "attach", 4)),
+            Test::traced("killed_at_each_system_call_of_closing", || killed_in(Point::Call, "close", 5)),
             Test::new("killed_at_each_step_of_evicting", evicting),
             Test::new("killed_at_each_step_of_taking_over_from_each_step_of_a_publish", taking_over).within(120),
         ],
@@ -70,10 +72,10 @@ fn publish(task: &Task) -> Outcome {
 }
 
 /// Kills publishers of frame 6 and lets others go on; frame 5 is out, unless the dead never came so far.
-fn killed_in(operation: &str, most: u64) -> Outcome {
+fn killed_in(point: Point, operation: &str, most: u64) -> Outcome {
     let least = most.min(5);
     for finder in FINDERS {
-        at_each_step(&format!("{operation}, found by a {finder:?}"), |kill| {
+        point.at_each(&format!("{operation}, found by a {finder:?}"), |kill| {
             let survivors = Survivors::new()?;
             kill.child("publish", &[survivors.path()?, operation])?;
             let least = if kill.is_past_end() { most } else { least };

@@ -14,7 +14,7 @@ use std::time::Duration;
 use support::child::{Child, Task};
 use support::field::{self, BLOCKS, Field, HEIGHT, NAME};
 use support::heirs::{FINDERS, Heirs, OLD, elsewhere};
-use support::steps::{Kill, at_each_step, at_the_last_steps, die_within};
+use support::steps::{Kill, Point, Point::Step, at_each_step, at_the_last_steps, die_within};
 use support::{Outcome, Roles, SOON, Test, ensure, ensure_eq, main as run};
 
 const ROLES: Roles = &[("read", read), ("hold", hold), ("await", await_readers)];
@@ -25,13 +25,17 @@ fn main() -> ExitCode {
     run(
         ROLES,
         vec![
-            Test::new("killed_at_each_step_of_reading_all", || killed_in("all")),
-            Test::new("killed_at_each_step_of_reading_a_block", || killed_in("block")),
-            Test::new("killed_at_each_step_of_reading_some_blocks", || killed_in("blocks")),
-            Test::new("killed_at_each_step_of_reading_what_it_reads_already", || killed_in("nested")),
-            Test::new("killed_at_each_step_of_reading_with_several_handles", || killed_in("handles")),
-            Test::new("killed_at_each_step_of_reading_with_several_threads", || killed_in("threads")),
-            Test::new("killed_at_each_step_of_copying", || killed_in("copy")),
+            Test::new("killed_at_each_step_of_reading_all", || killed_in(Step, "all")),
+            Test::new("killed_at_each_step_of_reading_a_block", || killed_in(Step, "block")),
+            Test::new("killed_at_each_step_of_reading_some_blocks", || killed_in(Step, "blocks")),
+            Test::new("killed_at_each_step_of_reading_what_it_reads_already", || killed_in(Step, "nested")),
+            Test::new("killed_at_each_step_of_reading_with_several_handles", || killed_in(Step, "handles")),
+            Test::new("killed_at_each_step_of_reading_with_several_threads", || killed_in(Step, "threads")),
+            Test::new("killed_at_each_step_of_attaching", || killed_in(Step, "attach")),
+            Test::new("killed_at_each_step_of_detaching", || killed_in(Step, "detach")),
+            Test::traced("killed_at_each_system_call_of_attaching", || killed_in(Point::Call, "attach")),
+            Test::traced("killed_at_each_system_call_of_detaching", || killed_in(Point::Call, "detach")),
+            Test::new("killed_at_each_step_of_copying", || killed_in(Step, "copy")),
             Test::new("killed_at_each_step_of_reading_what_is_poisoned", reading_poison),
             Test::new("killed_at_each_step_of_letting_a_writer_in", letting_in),
             Test::new("killed_holding_what_writers_wait_for", holding),
@@ -47,8 +51,12 @@ const NAPS: Duration = Duration::from_millis(25);
 /// Child: does one thing, and dies before the step that it is told.
 fn read(task: &Task) -> Outcome {
     let place = Directory::open(task.arg(1)?)?;
+    if task.arg(2)? == "attach" {
+        return die_within(task, || field::builder(&place).attach(NAME));
+    }
     let field = field::builder(&place).attach(NAME)?;
     match task.arg(2)? {
+        "detach" => die_within(task, || drop(field)),
         "all" => die_within(task, || field.read().map(drop)),
         "block" => die_within(task, || field.read_block(1).map(drop)),
         "blocks" => die_within(task, || field.read_blocks(1..3).map(drop)),
@@ -92,9 +100,9 @@ fn in_threads(field: &Field) {
     });
 }
 
-fn killed_in(operation: &str) -> Outcome {
+fn killed_in(point: Point, operation: &str) -> Outcome {
     for finder in FINDERS {
-        at_each_step(&format!("{operation}, found by the {finder:?}"), |kill| {
+        point.at_each(&format!("{operation}, found by the {finder:?}"), |kill| {
             let heirs = Heirs::new()?;
             kill.child("read", &[heirs.path()?, operation])?;
             ensure!(heirs.words()?.blocks.iter().all(|block| block.owner().is_none()), "a reader writes no block");

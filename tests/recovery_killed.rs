@@ -8,7 +8,7 @@ mod support;
 use sharray::Directory;
 use std::process::ExitCode;
 use support::child::{Child, Task};
-use support::steps::{Kill, at_each_step, at_the_last_steps, die_within};
+use support::steps::{Kill, Point, Point::Step, at_the_last_steps, die_within};
 use support::stream::{self, NAME, PARTICIPANTS};
 use support::survivors::{FINDERS, Finder, Survivors};
 use support::{Outcome, Roles, SOON, Test, main as run};
@@ -19,9 +19,19 @@ fn main() -> ExitCode {
     run(
         ROLES,
         vec![
-            Test::new("killed_at_each_step_of_a_loan_that_recovers_readers", by_a_loan),
-            Test::new("killed_at_each_step_of_an_attach_that_takes_a_dead_record", by_an_attach),
+            Test::new("killed_at_each_step_of_a_loan_that_recovers_readers", || by_a_loan(Step)),
+            Test::new("killed_at_each_step_of_an_attach_that_takes_a_dead_record", || by_an_attach(Step)),
             Test::new("killed_at_each_step_of_a_wait_that_recovers_the_producer", by_a_wait),
+            Test::traced("killed_at_each_system_call_of_a_loan_that_recovers_readers", || by_a_loan(Point::Call)),
+            Test::traced("killed_at_each_system_call_of_an_attach_that_takes_a_dead_record", || {
+                by_an_attach(Point::Call)
+            }),
+            Test::traced("killed_at_each_system_call_of_a_wait_that_recovers_the_producer", || {
+                FINDERS.into_iter().try_for_each(|finder| {
+                    let what = format!("a wait that recovers, found by a {finder:?}");
+                    Point::Call.at_each(&what, |kill| in_a_wait(kill, finder))
+                })
+            }),
         ],
     )
 }
@@ -57,9 +67,9 @@ fn publish(task: &Task) -> Outcome {
 }
 
 /// A dead reader's place and pins are given up by the publisher that needs them. It is killed meanwhile.
-fn by_a_loan() -> Outcome {
+fn by_a_loan(point: Point) -> Outcome {
     for finder in FINDERS {
-        at_each_step(&format!("a loan that recovers, found by a {finder:?}"), |kill| {
+        point.at_each(&format!("a loan that recovers, found by a {finder:?}"), |kill| {
             let survivors = Survivors::new()?;
             let path = survivors.path()?;
             Child::start("read", [path])?.died()?;
@@ -77,8 +87,8 @@ fn attach(task: &Task) -> Outcome {
 }
 
 /// A table full of the dead has room: the next one takes a record over, and is killed meanwhile.
-fn by_an_attach() -> Outcome {
-    at_each_step("an attach that recovers", |kill| {
+fn by_an_attach(point: Point) -> Outcome {
+    point.at_each("an attach that recovers", |kill| {
         let survivors = Survivors::new()?;
         let writer = survivors.writer()?;
         let path = survivors.path()?;
@@ -98,17 +108,19 @@ fn wait(task: &Task) -> Outcome {
 /// Whoever waits for the dead producer's next frame frees the role. It is killed meanwhile, and the next one too.
 fn by_a_wait() -> Outcome {
     for finder in FINDERS {
-        at_the_last_steps(50, &format!("a wait that recovers, found by a {finder:?}"), |kill| {
-            let survivors = Survivors::new()?;
-            let path = survivors.path()?;
-            // Dies of its third frame, which this time needs nobody's place.
-            Kill::at(1).child("publish", &[path])?;
-            kill.child("wait", &[path])?;
-            if finder == Finder::Waiter {
-                Kill::at(kill.at).child("wait", &[path])?;
-            }
-            survivors.producer_died(finder, 6, 6)
-        })?;
+        at_the_last_steps(50, &format!("a wait that recovers, found by a {finder:?}"), |kill| in_a_wait(kill, finder))?;
     }
     Ok(())
+}
+
+fn in_a_wait(kill: &Kill, finder: Finder) -> Outcome {
+    let survivors = Survivors::new()?;
+    let path = survivors.path()?;
+    // Dies of its third frame, which this time needs nobody's place.
+    Kill::at(1).child("publish", &[path])?;
+    kill.child("wait", &[path])?;
+    if finder == Finder::Waiter {
+        Kill::at(kill.at).child("wait", &[path])?;
+    }
+    survivors.producer_died(finder, 6, 6)
 }

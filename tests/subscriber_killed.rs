@@ -9,7 +9,7 @@ mod support;
 use sharray::{Backpressure, Directory, Error};
 use std::process::ExitCode;
 use support::child::{Child, Task};
-use support::steps::{Kill, at_each_step, at_the_last_steps, die_within};
+use support::steps::{Kill, Point, Point::Step, at_the_last_steps, die_within};
 use support::stream::{self, HISTORY, NAME, SPARE};
 use support::survivors::Survivors;
 use support::{Outcome, Roles, SOON, Test, ensure, main as run};
@@ -22,16 +22,22 @@ fn main() -> ExitCode {
         vec![
             Test::new("killed_with_pins", with_pins),
             Test::new("killed_with_pins_of_an_unlinked_stream", with_pins_of_an_unlinked_stream),
-            Test::new("killed_at_each_step_of_attaching", || killed_in("attach")),
-            Test::new("killed_at_each_step_of_joining_lossless", || killed_in("join")),
-            Test::new("killed_at_each_step_of_pinning_and_unpinning_the_newest", || killed_in("latest")),
-            Test::new("killed_at_each_step_of_receiving", || killed_in("receive")),
-            Test::new("killed_at_each_step_of_receiving_lossless", || killed_in("receive lossless")),
-            Test::new("killed_at_each_step_of_receiving_too_late", || killed_in("receive late")),
-            Test::new("killed_at_each_step_of_learning_of_its_eviction", || killed_in("lag")),
-            Test::new("killed_at_each_step_of_detaching", || killed_in("detach")),
-            Test::new("killed_at_each_step_of_detaching_lossless", || killed_in("detach lossless")),
-            Test::new("killed_at_each_step_of_detaching_before_its_frame", || killed_in("detach first")),
+            Test::new("killed_at_each_step_of_attaching", || killed_in(Step, "attach")),
+            Test::new("killed_at_each_step_of_joining_lossless", || killed_in(Step, "join")),
+            Test::new("killed_at_each_step_of_pinning_and_unpinning_the_newest", || killed_in(Step, "latest")),
+            Test::new("killed_at_each_step_of_receiving", || killed_in(Step, "receive")),
+            Test::new("killed_at_each_step_of_receiving_lossless", || killed_in(Step, "receive lossless")),
+            Test::new("killed_at_each_step_of_receiving_too_late", || killed_in(Step, "receive late")),
+            Test::new("killed_at_each_step_of_learning_of_its_eviction", || killed_in(Step, "lag")),
+            Test::new("killed_at_each_step_of_detaching", || killed_in(Step, "detach")),
+            Test::new("killed_at_each_step_of_detaching_lossless", || killed_in(Step, "detach lossless")),
+            Test::new("killed_at_each_step_of_detaching_before_its_frame", || killed_in(Step, "detach first")),
+            Test::traced("killed_at_each_system_call_of_attaching", || killed_in(Point::Call, "attach")),
+            Test::traced("killed_at_each_system_call_of_joining_lossless", || killed_in(Point::Call, "join")),
+            Test::traced("killed_at_each_system_call_of_detaching", || killed_in(Point::Call, "detach")),
+            Test::traced("killed_at_each_system_call_of_detaching_lossless", || {
+                killed_in(Point::Call, "detach lossless")
+            }),
             Test::new("killed_at_each_step_of_falling_asleep", falling_asleep),
             Test::new("killed_in_its_sleep", in_its_sleep),
         ],
@@ -69,14 +75,14 @@ fn read(task: &Task) -> Outcome {
     }
 }
 
-fn killed_in(operation: &str) -> Outcome {
+fn killed_in(point: Point, operation: &str) -> Outcome {
     // The lossless ones read nothing, so the publisher may not get far while they live, unless it evicts them.
     let (policy, frames) = match operation {
         "lag" => (Backpressure::Evict, 4),
         "receive late" => (Backpressure::Block, 4),
         _ => (Backpressure::Block, 1),
     };
-    at_each_step(operation, |kill| {
+    point.at_each(operation, |kill| {
         let mut survivors = Survivors::new()?;
         let mut child = Child::start("read", kill.args(&[survivors.path()?, operation]))?;
         child.expect("ready")?;

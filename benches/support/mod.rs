@@ -12,10 +12,12 @@ pub(crate) mod limit;
 pub(crate) mod mutex;
 
 use memmap2::{MmapOptions, MmapRaw};
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::ptr;
@@ -82,6 +84,13 @@ impl Figures {
     pub(crate) fn print_exactly(&self, unit: &str) {
         for (name, values) in &self.0 {
             println!("{name} {:.2} {unit}", median(values));
+        }
+    }
+
+    /// Prints the largest of each name.
+    pub(crate) fn print_worst(&self, unit: &str) {
+        for (name, values) in &self.0 {
+            println!("{name}_worst {:.2} {unit}", percentile(&mut values.clone(), 100));
         }
     }
 
@@ -200,6 +209,15 @@ pub(crate) fn futex_wake(word: &AtomicU32) {
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
 }
 
+/// A descriptor that can be read from once the process is gone.
+pub(crate) fn process(pid: Pid) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers.
+    let found = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) })?;
+    let found = i32::try_from(found).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made it for this process, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(found) })
+}
+
 /// Ends this process if it is not done in time: it may wait for a partner that is gone.
 pub(crate) fn die_after(seconds: u32) {
     nix::unistd::alarm::set(seconds);
@@ -219,6 +237,10 @@ impl Partner {
         let mut child = Command::new(program).args(args).stdout(Stdio::piped()).spawn()?;
         let output = BufReader::new(child.stdout.take().ok_or("the partner has no output")?);
         Ok(Self { child, output })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn wait_until_ready(&mut self) -> Outcome {

@@ -12,19 +12,22 @@
 //! | [`heirs`] | what must hold after any death of a user of that array |
 //! | [`hygiene`] | what the tests of a file must not leave behind |
 //! | [`words`] | the shared words of such an array, read from its file |
-//! | `steps` | death at each step of an operation (feature `step`) |
+//! | [`cell`] | the cell that the tests use, and what must hold after any death of its user |
+//! | [`steps`] | death at each point of an operation: steps (feature `step`), system calls, instructions |
+//! | [`trace`] | a child that is stopped at each of its system calls or instructions |
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 pub(crate) mod bytes;
+pub(crate) mod cell;
 pub(crate) mod child;
 pub(crate) mod field;
 pub(crate) mod heirs;
 pub(crate) mod hygiene;
-#[cfg(feature = "step")]
 pub(crate) mod steps;
 pub(crate) mod stream;
 pub(crate) mod survivors;
+pub(crate) mod trace;
 pub(crate) mod words;
 
 use child::Task;
@@ -57,6 +60,11 @@ impl Test {
         Self { name, deadline: Duration::from_secs(60), lacks: None, run }
     }
 
+    /// One in which children are stopped at every turn, which takes its time, and is not permitted everywhere.
+    pub(crate) fn traced(name: &'static str, run: fn() -> Outcome) -> Self {
+        Self::new(name, run).within(120).lacking(trace::lacking())
+    }
+
     pub(crate) fn within(mut self, seconds: u64) -> Self {
         self.deadline = Duration::from_secs(seconds);
         self
@@ -64,7 +72,7 @@ impl Test {
 
     /// Says what the machine does not have that the test needs. On the CI that is a failure, elsewhere it is ignored.
     pub(crate) fn lacking(mut self, lacks: Option<String>) -> Self {
-        self.lacks = lacks;
+        self.lacks = self.lacks.or(lacks);
         self
     }
 

@@ -19,6 +19,7 @@ cargo xtask fuzz [TARGET..] [--seconds N]
                               hostile bytes for whatever reads bytes that others wrote
 cargo xtask power [--images N] [--seed S]
                               files that a loss of power could have left, opened one after the other
+cargo xtask instructions      processes that are killed between any two machine instructions of an operation
 cargo xtask cuts [N]          the power is cut under file systems in loop devices; for the superuser
 cargo xtask wheel             the Python package, into dist/
 cargo xtask python            the Python package, built, installed in environments of its own and tested
@@ -41,6 +42,7 @@ fn main() -> std::process::ExitCode {
         ["power"] => power("1000000", "1"),
         ["power", "--images", images] => power(images, "1"),
         ["power", "--images", images, "--seed", seed] => power(images, seed),
+        ["instructions"] => instructions(),
         ["cuts"] => cuts("500"),
         ["cuts", times] => cuts(times),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
@@ -163,6 +165,12 @@ fn power(images: &str, seed: &str) -> Outcome {
         .env("SHARRAY_IMAGES", images)
         .env("SHARRAY_SEED", seed)
         .run()
+}
+
+/// Without the feature that marks steps: the instructions are those that users have.
+fn instructions() -> Outcome {
+    let test = ["test", "--release", "--test", "any_instruction", "--", "--nocapture"];
+    cargo(&test).env("SHARRAY_INSTRUCTIONS", "all").run()
 }
 
 fn cuts(times: &str) -> Outcome {
