@@ -4,8 +4,8 @@ use crate::command::{Outcome, cargo, output, program, root, target};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How long a target runs when all tests do.
-const GLANCE_SECONDS: &str = "20";
+/// How long each target runs when all tests do.
+const GLANCE_SECONDS: &str = "8";
 const SECONDS: &str = "300";
 /// What one input may take of time and memory, and how long it may be: headers are bounded, whatever they say.
 const BOUNDS: [&str; 4] = ["-timeout=10", "-malloc_limit_mb=64", "-rss_limit_mb=2048", "-max_len=16384"];

@@ -3,6 +3,7 @@
 mod command;
 mod fuzz;
 mod python;
+mod sanitize;
 
 use command::{Outcome, cargo};
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ cargo xtask cuts [N]          the power is cut under file systems in loop device
 cargo xtask wheel             the Python package, into dist/
 cargo xtask python            the Python package, built, installed in environments of its own and tested
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
+cargo xtask schedules [N]     the protocol's own source in N random schedules of each model, with random deaths
+cargo xtask sanitize address  all tests of the library, each access to memory looked at
+cargo xtask sanitize thread   threads over one attach: each access to a payload has to be ordered
 cargo xtask model --mutants   breaks each load-bearing step in turn; a model must catch every one
 ";
 
@@ -43,6 +47,10 @@ fn main() -> std::process::ExitCode {
         ["cuts", times] => cuts(times),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
+        ["sanitize", "address"] => sanitize::address(),
+        ["sanitize", "thread"] => sanitize::thread(),
+        ["schedules"] => schedules("1000000"),
+        ["schedules", times] => schedules(times),
         ["model"] => model(),
         ["model", "--mutants"] => mutants(),
         _ => Err(USAGE.to_owned()),
@@ -69,6 +77,8 @@ fn test() -> Outcome {
         "sharray-loom",
         "--exclude",
         "sharray-models",
+        "--exclude",
+        "sharray-shuttle",
         "--all-targets",
         "--",
         "--include-ignored",
@@ -81,6 +91,7 @@ fn test() -> Outcome {
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
     python::test()?;
     model()?;
+    schedules("20000")?;
     mutants()?;
     torture(&["--seconds", "60"])?;
     bench(&[], &["--quick"])?;
@@ -169,6 +180,10 @@ fn cuts(times: &str) -> Outcome {
 
 fn model() -> Outcome {
     cargo(&["test", "--release", "--package", "sharray-loom", "--package", "sharray-models"]).run()
+}
+
+fn schedules(times: &str) -> Outcome {
+    cargo(&["test", "--release", "--package", "sharray-shuttle"]).env("SHARRAY_ROUNDS", times).run()
 }
 
 fn mutants() -> Outcome {

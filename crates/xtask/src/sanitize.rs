@@ -1,0 +1,33 @@
+//! Sanitizers: the same tests, built so that each access to memory is looked at.
+
+use crate::command::{Outcome, Step, cargo, root, target};
+
+/// They need to be told a target, or what runs while building would be built with them, too.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// All tests of the library under `AddressSanitizer`: no access past the end of what is owned or mapped.
+pub(crate) fn address() -> Outcome {
+    let tests = ["--all-features", "--lib", "--tests", "--no-fail-fast"];
+    test("address", "-Zsanitizer=address", &tests).run()
+}
+
+/// Threads over one attach under `ThreadSanitizer`, which knows of no other process, takes two mappings of a file for two
+/// memories, and overlooks fences: one file of tests is made for it.
+pub(crate) fn thread() -> Outcome {
+    // The standard library is not instrumented, and is linked in spite of it.
+    let suppressions = root().join("crates/xtask/thread_sanitizer.supp");
+    test("thread", "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer", &["--test", "one_mapping"])
+        .env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()))
+        .env("SHARRAY_ROUNDS", "20000")
+        .run()
+}
+
+fn test(name: &str, flags: &str, tests: &[&str]) -> Step {
+    let mut arguments = vec!["test", "--package", "sharray", "--target", TARGET];
+    arguments.extend(tests);
+    cargo(&arguments)
+        .env("CARGO_TARGET_DIR", target().join("sanitize").join(name))
+        // Sanitizers are in every compiler, but for the time being behind a door.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", flags)
+}
