@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             Test::traced("killed_at_each_system_call_of_attaching", || killed_in(Point::Call, "attach", 4)),
             Test::traced("killed_at_each_system_call_of_closing", || killed_in(Point::Call, "close", 5)),
             Test::new("killed_at_each_step_of_evicting", evicting),
-            Test::new("killed_at_each_step_of_taking_over_from_each_step_of_a_publish", taking_over).within(120),
+            Test::new("killed_at_each_step_of_taking_over_from_each_step_of_a_publish", taking_over).within(300),
         ],
     )
 }
