@@ -6,6 +6,8 @@ mod python;
 mod sanitize;
 
 use command::{Outcome, cargo};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const USAGE: &str = "\
@@ -114,7 +116,10 @@ impl Folders {
         let [memory, disk] = [(memory, "memory"), (disk, "disk")]
             .map(|(above, kind)| above.join(format!("sharray-tests-{}-{kind}", std::process::id())));
         for folder in [&memory, &disk] {
-            std::fs::create_dir(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+            let cannot = |error| format!("cannot create {}: {error}", folder.display());
+            std::fs::create_dir(folder).map_err(cannot)?;
+            // As the folders above them: some tests go on as a user without rights.
+            std::fs::set_permissions(folder, Permissions::from_mode(0o1777)).map_err(cannot)?;
         }
         Ok(Self { memory, disk })
     }
