@@ -141,6 +141,15 @@ def maps(rounds: int, scale: int) -> None:
 
 # ---------------------------------------------------------------- frames from process to process
 
+#: Frames that go before those that are measured: every slot has been touched then, by both.
+WARM = 10
+
+
+def timed(send: Callable[[], Any], frames: int) -> float:
+    """Seconds for each of the last so many frames."""
+    timeit.timeit(send, number=WARM)
+    return timeit.timeit(send, number=frames - WARM) / (frames - WARM)
+
 
 def echo_sharray(folder: str, size: int, frames: int) -> None:
     """Child: looks at each frame, and answers with a frame of its own."""
@@ -166,7 +175,7 @@ def through_sharray(size: int, frames: int) -> float:
                 image.fill(7)
             back.recv(timeout=10)
 
-        took = timeit.timeit(send, number=frames) / frames
+        took = timed(send, frames)
         child.join()
         return took
 
@@ -190,7 +199,7 @@ def through_queue(size: int, frames: int) -> float:
         there.put(image)
         back.get()
 
-    took = timeit.timeit(send, number=frames) / frames
+    took = timed(send, frames)
     child.join()
     return took
 
@@ -214,7 +223,7 @@ def through_pipe(size: int, frames: int) -> float:
         ours.send_bytes(image.data)
         ours.recv()
 
-    took = timeit.timeit(send, number=frames) / frames
+    took = timed(send, frames)
     child.join()
     return took
 
@@ -249,7 +258,7 @@ def through_flag(size: int, frames: int) -> float:
         while flags[2] != turn:
             os.sched_yield()
 
-    took = timeit.timeit(send, number=frames) / frames
+    took = timed(send, frames)
     child.join()
     del flags, image
     segment.close()
@@ -261,7 +270,7 @@ def frames(rounds: int, sizes: list[int]) -> None:
     """A frame there, filled and looked at, and an answer back, in turn through each."""
     ways = {"sharray": through_sharray, "queue": through_queue, "pipe": through_pipe, "flag": through_flag}
     for size in sizes:
-        number = max(3, min(300, (64 << 20) // size))
+        number = WARM + max(5, min(300, (256 << 20) // size))
         took: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(rounds):
             for name, way in ways.items():
