@@ -112,6 +112,19 @@ fn what_python_allows_between_the_words_is_read() -> Result<()> {
     Ok(())
 }
 
+/// NumPy has no name for the small floats of `ml_dtypes` in a header, but where that is imported it understands one.
+#[test]
+fn a_small_float_is_understood_by_name_and_written_as_its_bytes() -> Result<()> {
+    for (named, written) in [("'bfloat16'", "'<V2'"), ("[('x', 'bfloat16')]", "[('x', '<V2')]")] {
+        let header = |descr| format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (3,), }}");
+        let (preamble, _) = Preamble::parse(&v1(&header(named)))?;
+        assert!(preamble.dtype.npy_attribute().is_some(), "{named}");
+        let (again, _) = Preamble::parse(&preamble.to_bytes(preamble.min_len())?)?;
+        assert_eq!(again, Preamble::parse(&v1(&header(written)))?.0);
+    }
+    Ok(())
+}
+
 #[test]
 fn anything_else_is_refused_with_a_reason() {
     for (header, reason) in [
