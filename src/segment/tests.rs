@@ -179,6 +179,23 @@ fn golden_files_are_attached_and_keep_their_payload() -> Outcome {
     Ok(())
 }
 
+/// Between the two times that an attach opens a name, the name may come to mean another file. Locks on that would tell nobody
+/// of this attach, and others would bury it alive.
+#[test]
+fn locks_are_those_of_the_file_that_is_mapped() -> Outcome {
+    let spec = spec(Kind::InPlace, "<f8", &[4], Order::C)?;
+    let (mapped, other) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    for file in [&mapped, &other] {
+        Segment::create("field", file, &spec)?;
+    }
+    for second in [Some(other), None] {
+        let segment = Segment::open_examined("field", &mapped, &mapped.metadata()?, true, || second)?;
+        assert_eq!(segment.lock_file().metadata()?.ino(), mapped.metadata()?.ino());
+        assert_eq!(segment.file().1, mapped.metadata()?.ino());
+    }
+    Ok(())
+}
+
 /// A copy may have holes. The first who attaches to it makes sure that every byte can be written.
 #[test]
 fn the_holes_of_a_copy_are_filled() -> Outcome {
