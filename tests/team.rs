@@ -1,0 +1,173 @@
+//! Teams when nobody is killed: all pass a barrier or none does, and what breaks one round is told to every rank.
+
+#[path = "support/place.rs"]
+mod place;
+
+use place::{Outcome, PATIENCE, Place, refusal};
+use sharray::{Error, Kind, Patience, Result, SharedArray, Team};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
+
+fn join(place: &Place, rank: u32, size: u32) -> Result<Team> {
+    Team::builder().directory(place).join("sim", rank, size)
+}
+
+/// Runs every rank of a team on a thread of its own, and returns what each came to.
+fn with_ranks<R: Send>(place: &Place, size: u32, rank: impl Fn(Team) -> R + Sync) -> Result<Vec<R>> {
+    thread::scope(|scope| {
+        let ranks: Vec<_> = (0..size)
+            .map(|index| {
+                let rank = &rank;
+                scope.spawn(move || join(place, index, size).map(rank))
+            })
+            .collect();
+        ranks.into_iter().map(|rank| rank.join().expect("no rank panics")).collect()
+    })
+}
+
+/// No rank passes a barrier before all have arrived: whoever passes sees what every rank counted before it.
+#[test]
+fn none_passes_before_all_have_arrived() -> Outcome {
+    for size in 1..=8 {
+        let place = Place::new()?;
+        let counts: Vec<_> = (0..size).map(|_| AtomicU32::new(0)).collect();
+        let passed = with_ranks(&place, size, |team| -> Result<()> {
+            for round in 1..=200 {
+                counts[team.rank() as usize].store(round, Relaxed);
+                team.barrier(PATIENCE)?;
+                for count in &counts {
+                    let seen = count.load(Relaxed);
+                    assert!(seen == round || seen == round + 1, "round {round} was passed with a rank in {seen}");
+                }
+                // Nobody begins the next one while others still look.
+                team.barrier(PATIENCE)?;
+            }
+            Ok(())
+        })?;
+        for (rank, passed) in passed.into_iter().enumerate() {
+            // A rank that is done leaves; the others have passed their last round by then.
+            assert!(passed.is_ok(), "rank {rank} of {size}: {passed:?}");
+        }
+    }
+    Ok(())
+}
+
+/// A rank that leaves breaks the round for those who wait, and they are told which one it was, again and again.
+#[test]
+fn who_leaves_is_named() -> Outcome {
+    let place = Place::new()?;
+    let told = with_ranks(&place, 3, |team| {
+        team.barrier(PATIENCE).expect("all are here");
+        if team.rank() == 1 { Vec::new() } else { vec![team.barrier(PATIENCE), team.barrier(PATIENCE)] }
+    })?;
+    for outcome in told.into_iter().flatten() {
+        assert!(matches!(outcome, Err(Error::PeerDied { rank: 1, ref name }) if name == "sim"), "{outcome:?}");
+    }
+    Ok(())
+}
+
+/// After a rank has left, those who stay and another one under its number meet in a reset, and go on.
+#[test]
+fn a_reset_goes_on_with_another_under_the_same_number() -> Outcome {
+    let place = Place::new()?;
+    let (staying, leaving) = (join(&place, 0, 2)?, join(&place, 1, 2)?);
+    drop(leaving);
+    assert!(matches!(staying.barrier(PATIENCE), Err(Error::PeerDied { rank: 1, .. })));
+    assert!(staying.is_broken());
+    let alone = staying.reset(Duration::from_millis(30));
+    assert!(matches!(alone, Err(Error::TimedOut { .. })), "nobody else is here: {alone:?}");
+    thread::scope(|scope| -> Outcome {
+        let other = scope.spawn(|| -> Result<()> {
+            let team = join(&place, 1, 2)?;
+            assert!(matches!(team.barrier(PATIENCE), Err(Error::PeerDied { rank: 1, .. })), "it was broken before");
+            team.reset(PATIENCE)?;
+            team.barrier(PATIENCE)
+        });
+        staying.reset(PATIENCE)?;
+        assert!(!staying.is_broken());
+        staying.barrier(PATIENCE)?;
+        other.join().expect("it does not panic")?;
+        Ok(())
+    })
+}
+
+/// When all have left, those who come next find a team as good as new.
+#[test]
+fn a_fresh_set_of_ranks_begins_anew() -> Outcome {
+    let place = Place::new()?;
+    for _ in 0..3 {
+        let passed = with_ranks(&place, 4, |team| team.barrier(PATIENCE))?;
+        assert!(passed.iter().all(Result::is_ok), "{passed:?}");
+    }
+    Ok(())
+}
+
+/// A time that is over breaks the round for all ranks, also for one that comes later.
+#[test]
+fn a_time_that_is_over_is_over_for_all() -> Outcome {
+    let place = Place::new()?;
+    let (first, second) = (join(&place, 0, 2)?, join(&place, 1, 2)?);
+    assert!(matches!(first.barrier(Duration::from_millis(20)), Err(Error::TimedOut { .. })));
+    assert!(matches!(second.barrier(PATIENCE), Err(Error::TimedOut { .. })));
+    thread::scope(|scope| {
+        scope.spawn(|| second.reset(PATIENCE));
+        first.reset(PATIENCE)
+    })?;
+    assert!(!first.is_broken() && !second.is_broken());
+    Ok(())
+}
+
+/// Whoever asks to stop waiting is told so at once, and the others that this rank does not go on.
+#[test]
+fn who_gives_up_is_named_to_the_others() -> Outcome {
+    let place = Place::new()?;
+    let (first, second) = (join(&place, 0, 2)?, join(&place, 1, 2)?);
+    let stopped = first.barrier(Patience::asking(PATIENCE, &mut || false));
+    assert!(matches!(stopped, Err(Error::TimedOut { .. })), "{stopped:?}");
+    assert!(matches!(second.barrier(PATIENCE), Err(Error::PeerDied { rank: 0, .. })));
+    Ok(())
+}
+
+/// One rank is one attach at a time, a team has one size, and its name is no array's.
+#[test]
+fn what_cannot_be_joined_is_refused() -> Outcome {
+    let place = Place::new()?;
+    let _first = join(&place, 0, 2)?;
+    let taken = join(&place, 0, 2).map(drop);
+    let this = std::process::id();
+    assert!(matches!(taken, Err(Error::RankTaken { rank: 0, pid, .. }) if pid == this), "{taken:?}");
+    let other = join(&place, 1, 3).map(drop);
+    assert!(matches!(other, Err(Error::Mismatch { .. })), "{other:?}");
+    assert_eq!(refusal(other).to_string(), "array \"sim\" is a team of size 2, expected a team of size 3");
+    for (rank, size) in [(0, 0), (2, 2), (0, 1023)] {
+        assert!(matches!(join(&place, rank, size), Err(Error::InvalidArgument { .. })), "{rank} of {size}");
+    }
+    let array = SharedArray::<u8>::builder().directory(&place).attach("sim");
+    assert!(matches!(array, Err(Error::Mismatch { .. })));
+    SharedArray::<u8, ndarray::Ix1>::builder().directory(&place).create("array", [3])?;
+    let team = Team::builder().directory(&place).join("array", 0, 1);
+    assert!(matches!(team, Err(Error::Mismatch { .. })), "{team:?}");
+    assert_eq!(place.inspect("sim")?.kind, Kind::Team);
+    Ok(())
+}
+
+/// An unlinked team ends: those who wait are told, and those who come later.
+#[test]
+fn an_unlinked_team_is_retired() -> Outcome {
+    let place = Place::new()?;
+    let team = join(&place, 0, 2)?;
+    thread::scope(|scope| -> Outcome {
+        let waiting = scope.spawn(|| team.barrier(PATIENCE));
+        thread::sleep(Duration::from_millis(30));
+        place.unlink("sim")?;
+        let outcome = waiting.join().expect("it does not panic");
+        assert!(matches!(outcome, Err(Error::Retired { .. })), "{outcome:?}");
+        Ok(())
+    })?;
+    assert!(matches!(team.barrier(PATIENCE), Err(Error::Retired { .. })));
+    assert!(matches!(team.reset(PATIENCE), Err(Error::Retired { .. })));
+    assert!(team.is_retired());
+    Ok(())
+}
