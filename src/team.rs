@@ -1,10 +1,14 @@
 //! Teams: processes that step together, and survive each other.
 
 mod builder;
+mod collective;
+mod exchange;
 mod patience;
+mod reduce;
 
 pub use builder::TeamBuilder;
 pub use patience::Patience;
+pub use reduce::Reduction;
 
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};

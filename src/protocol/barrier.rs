@@ -68,6 +68,11 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    /// The number of rounds before it, modulo two to the power of 21.
+    pub(crate) fn generation(self) -> u32 {
+        self.generation
+    }
+
     /// What a record says whose owner has arrived: unlike that of any other round that a living rank can have been in.
     fn mark(self) -> u32 {
         (self.generation << 1 | u32::from(self.is_reset)) + 1
