@@ -258,3 +258,21 @@ fn ranks_that_differ_are_told() -> Outcome {
     .collect::<Result<()>>()?;
     Ok(())
 }
+
+/// From outside, a team tells its size, its rounds, who is which rank, and whether it is broken.
+#[test]
+fn a_team_is_told_from_outside() -> Outcome {
+    let place = Place::new()?;
+    let teams = [join(&place, 0, 3)?, join(&place, 2, 3)?];
+    let info = place.inspect("sim")?;
+    assert_eq!((info.kind, info.slots, info.sequence, info.is_broken), (Kind::Team, 3, 0, false));
+    let ranks: Vec<_> = info.participants.iter().map(|participant| (participant.rank, participant.pid)).collect();
+    assert_eq!(ranks, [(Some(0), std::process::id()), (Some(2), std::process::id())]);
+    drop(teams);
+    let info = place.inspect("sim")?;
+    assert!(info.is_broken && info.participants.is_empty());
+    with_ranks(&place, 3, |team| team.barrier(PATIENCE))?;
+    // One round to begin anew, and one barrier.
+    assert_eq!(place.inspect("sim")?.sequence, 2);
+    Ok(())
+}
