@@ -292,11 +292,21 @@ impl Directory {
 
     /// Attaches to an array that is there.
     pub(crate) fn attach(&self, name: &str, access: Access) -> Result<Attachment> {
+        self.attach_by(name, access, Attachment::join)
+    }
+
+    /// The same, where `join` takes part in the file.
+    pub(crate) fn attach_by(
+        &self,
+        name: &str,
+        access: Access,
+        join: impl FnOnce(Segment) -> Result<Attachment>,
+    ) -> Result<Attachment> {
         let name = Name::parse(name)?;
         let Opened { file, meta, writable } = self.open_file(&name, access)?;
         let second = || file::open_apart(&self.0.fd, name.as_str(), writable).ok();
         let segment = Segment::open_examined(name.as_str(), &file, &meta, writable, second)?;
-        let attachment = Attachment::join(segment)?;
+        let attachment = join(segment)?;
         if attachment.segment().was_retired() {
             // Unlinked while we were on our way, or by a process that died between saying so and doing so.
             self.finish_unlink(&name, attachment.segment())?;
@@ -472,6 +482,7 @@ fn retire(segment: &Segment) {
     Word::store(segment.retired(), 1, Release);
     notify::notify(segment, segment.notify());
     notify::notify(segment, segment.room());
+    segment.wake_all(segment.bar());
 }
 
 fn same_file(one: &File, other: &File) -> bool {

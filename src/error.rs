@@ -187,6 +187,25 @@ pub enum Error {
         /// The stream.
         name: String,
     },
+    /// A rank of the team died, left, or gave the round up. Said to every other rank, and again until they
+    /// [reset](crate::Team::reset) the team.
+    #[error("rank {rank} of team {name:?} died or left")]
+    PeerDied {
+        /// The team.
+        name: String,
+        /// The rank.
+        rank: u32,
+    },
+    /// Somebody is this rank of the team already, and is alive.
+    #[error("rank {rank} of team {name:?} is taken by process {pid}")]
+    RankTaken {
+        /// The team.
+        name: String,
+        /// The rank.
+        rank: u32,
+        /// Its process id, as it sees itself.
+        pid: u32,
+    },
     /// A lossless subscriber was evicted and lost frames. Said once; it goes on with the oldest frame still there.
     #[error("subscriber of stream {name:?} was evicted and lost {missed} frames")]
     Lagged {

@@ -33,6 +33,7 @@ mod segment;
 mod shape;
 mod stream;
 mod sys;
+mod team;
 mod truncation;
 mod view;
 
@@ -54,6 +55,7 @@ pub use stream::{
     PublisherBuilder, Source, Subscriber, SubscriberBuilder, wait_any,
 };
 
+pub use team::{Patience, Reduction, Team, TeamBuilder};
 pub use truncation::survive_truncation;
 
 /// How a plain file is mapped.

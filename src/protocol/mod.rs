@@ -9,6 +9,7 @@
 //! | [`participant`] | attach, detach, recover |
 //! | [`producer`] | takeover, loan, publish |
 //! | [`consumer`] | pin, unpin, cursors, copies |
+//! | [`barrier`] | the rounds of a team |
 //! | [`commit`] | which frame survives a loss of power |
 //! | [`lock`] | who writes and who reads the blocks of an array in place |
 //! | [`seqlock`] | copies without a lease, cells |
@@ -18,6 +19,7 @@
 //! could be had, and for no other reason; recovering the dead can be repeated from any point; an index read from
 //! shared memory is checked against private counts at each use. docs/protocol.md gives the reasons.
 
+pub(crate) mod barrier;
 pub(crate) mod commit;
 pub(crate) mod consumer;
 pub(crate) mod lock;
@@ -48,6 +50,10 @@ pub(crate) enum Fault {
     PinsTaken,
     /// A writer of this block died in the middle.
     Poisoned(u32),
+    /// This rank died, left, or gave the round up.
+    PeerDied(u32),
+    /// A rank waited for as long as it wanted to.
+    TimedOut,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Fault>;
