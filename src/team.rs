@@ -2,8 +2,11 @@
 
 mod array;
 mod builder;
+mod collective;
+mod exchange;
 mod launcher;
 mod patience;
+mod reduce;
 mod run;
 mod steps;
 
@@ -11,6 +14,7 @@ pub use array::{Block, TeamArray};
 pub use builder::TeamBuilder;
 pub use launcher::Launcher;
 pub use patience::Patience;
+pub use reduce::Reduction;
 
 use crate::attachment::Attachment;
 use crate::directory::Directory;

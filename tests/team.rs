@@ -3,8 +3,9 @@
 #[path = "support/place.rs"]
 mod place;
 
+use ndarray::{Array1, Array2};
 use place::{Outcome, PATIENCE, Place, refusal};
-use sharray::{Error, Kind, Patience, Result, SharedArray, Team};
+use sharray::{DType, Error, Kind, Patience, Reduction, Result, SharedArray, Team};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -169,5 +170,109 @@ fn an_unlinked_team_is_retired() -> Outcome {
     assert!(matches!(team.barrier(PATIENCE), Err(Error::Retired { .. })));
     assert!(matches!(team.reset(PATIENCE), Err(Error::Retired { .. })));
     assert!(team.is_retired());
+    Ok(())
+}
+
+/// All ranks get the same bits, those of adding up the ranks' items in the order of the ranks, in one piece or in many.
+#[test]
+fn reductions_are_the_same_in_every_rank() -> Outcome {
+    for (size, len) in [(1, 3), (2, 1), (3, 0), (4, 5000), (8, 17)] {
+        let place = Place::new()?;
+        let item =
+            |rank: u32, i: usize| 1.0 / (f64::from(rank) + 3.0) + (i as f64).sqrt() * 1e9_f64.powi(rank as i32 % 3);
+        let of = |rank: u32| Array1::from_shape_fn(len, |i| item(rank, i));
+        let fold = |compute: fn(f64, f64) -> f64| {
+            Array1::from_shape_fn(len, |i| (1..size).fold(item(0, i), |sum, rank| compute(sum, item(rank, i))))
+        };
+        let found = with_ranks(&place, size, |team| -> Result<_> {
+            let local = of(team.rank());
+            let all = (team.sum(&local, PATIENCE)?, team.min(&local, PATIENCE)?, team.max(&local, PATIENCE)?);
+            let stack = team.gather(&local, PATIENCE)?;
+            team.barrier(PATIENCE)?;
+            Ok((all, stack))
+        })?;
+        for rank in found {
+            let ((sum, min, max), stack) = rank?;
+            assert_eq!((sum, min, max), (fold(|a, b| a + b), fold(f64::min), fold(f64::max)));
+            assert_eq!(stack.shape(), [size as usize, len]);
+            for (rank, row) in (0..).zip(stack.outer_iter()) {
+                assert_eq!(row, of(rank), "of rank {rank}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every rank has the root's array, whatever it had, and however it stands in memory.
+#[test]
+fn a_broadcast_reaches_every_rank() -> Outcome {
+    let place = Place::new()?;
+    let of = |rank: u32| Array2::from_shape_fn((70, 90), |(i, j)| rank + 10 * (i * 90 + j) as u32);
+    let found = with_ranks(&place, 3, |team| -> Result<_> {
+        let mut array = of(team.rank());
+        if team.rank() == 2 {
+            array = array.reversed_axes().as_standard_layout().reversed_axes().into_owned();
+        }
+        for root in [0, 2, 1] {
+            let mut copy = array.clone();
+            team.broadcast(root, &mut copy, PATIENCE)?;
+            assert_eq!(copy, of(root), "rank {} of root {root}", team.rank());
+        }
+        team.barrier(PATIENCE)
+    })?;
+    found.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(())
+}
+
+/// Ranks that call different things, or one with different arrays, are told what the other does, all of them, and go on.
+#[test]
+fn ranks_that_differ_are_told() -> Outcome {
+    let place = Place::new()?;
+    with_ranks(&place, 2, |team| -> Result<()> {
+        let me = team.rank();
+        let told = |outcome: Error| assert!(matches!(outcome, Error::InvalidArgument { .. }), "{outcome}");
+        let short = Array1::<f32>::zeros(3 + me as usize);
+        let error = refusal(team.sum(&short, PATIENCE));
+        let other = 1 - me;
+        let expected = format!(
+            "array \"sim\" cannot be used so: rank {other} calls sum of float32 [{}], and rank {me} calls sum of float32 [{}]",
+            3 + other,
+            3 + me
+        );
+        assert_eq!(error.to_string(), expected);
+        let local = Array1::<i32>::ones(3);
+        told(refusal(if me == 0 { team.min(&local, PATIENCE) } else { team.max(&local, PATIENCE) }));
+        if me == 0 {
+            let error = refusal(team.sum(&local, PATIENCE));
+            assert!(error.to_string().contains("rank 1 calls a barrier"), "{error}");
+        } else {
+            team.barrier(PATIENCE)?;
+        }
+        assert_eq!(team.sum(&local, PATIENCE)?, local.clone() * 2);
+        let few = team.reduce_bytes(Reduction::Sum, &DType::F64, &[2], &mut [0; 15], PATIENCE);
+        told(refusal(few));
+        told(refusal(team.broadcast(2, &mut local.clone(), PATIENCE)));
+        team.barrier(PATIENCE)
+    })?
+    .into_iter()
+    .collect::<Result<()>>()?;
+    Ok(())
+}
+
+/// From outside, a team tells its size, its rounds, who is which rank, and whether it is broken.
+#[test]
+fn a_team_is_told_from_outside() -> Outcome {
+    let place = Place::new()?;
+    let teams = [join(&place, 0, 3)?, join(&place, 2, 3)?];
+    let info = place.inspect("sim")?;
+    assert_eq!((info.kind, info.slots, info.sequence, info.is_broken), (Kind::Team, 3, 0, false));
+    let ranks: Vec<_> = info.participants.iter().map(|participant| (participant.rank, participant.pid)).collect();
+    assert_eq!(ranks, [(Some(0), std::process::id()), (Some(2), std::process::id())]);
+    drop(teams);
+    let info = place.inspect("sim")?;
+    assert!(info.is_broken && info.participants.is_empty());
+    with_ranks(&place, 3, |team| team.barrier(PATIENCE))?;
+    // One round to begin anew, and one barrier.
+    assert_eq!(place.inspect("sim")?.sequence, 2);
     Ok(())
 }

@@ -9,7 +9,7 @@ pub(crate) struct Elevation(Array2<f64>);
 impl Elevation {
     pub(crate) fn read() -> Outcome<Self> {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/elevation.npy");
-        let metres = sharray::open_npy::<i16, Ix2>(&file).open()?;
+        let metres = sharray::open_npy::<i16, Ix2>(&file)?;
         Ok(Self(metres.view().mapv(f64::from)))
     }
 

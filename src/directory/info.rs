@@ -8,7 +8,7 @@ use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::participant::{self, Tag};
 use crate::protocol::producer::cursor;
 use crate::protocol::word::Word;
-use crate::protocol::{World, commit, consumer, lock};
+use crate::protocol::{World, barrier, commit, consumer, lock};
 use crate::segment::Segment;
 use crate::shape::Order;
 use crate::sys::byte_lock;
@@ -24,6 +24,8 @@ pub struct ParticipantInfo {
     pub pid: u32,
     /// Whether it lives. The dead stand here until somebody recovers what they held.
     pub is_alive: bool,
+    /// Which rank of a team it is; `None` in all else.
+    pub rank: Option<u32>,
     /// Whether it holds the producer's role.
     pub is_producer: bool,
     /// Whether the producer waits for it.
@@ -55,12 +57,12 @@ pub struct Info {
     pub order: Order,
     /// The length of its file in bytes.
     pub file_len: u64,
-    /// How many slots it has.
+    /// How many slots it has; of a team, its size.
     pub slots: u32,
     /// How many of the newest frames a stream names.
     pub history: u32,
     /// The newest frame of a stream, zero before the first; of an array in place or a cell, what its handles call the
-    /// [`sequence`](crate::AnyArray::sequence).
+    /// [`sequence`](crate::AnyArray::sequence); of a team, how many rounds have passed, modulo two to the power of 21.
     pub sequence: u64,
     /// How many blocks it has, each with a lock of its own. A cell has one, a stream none.
     pub blocks: u32,
@@ -76,6 +78,8 @@ pub struct Info {
     pub participants: Vec<ParticipantInfo>,
     /// Whether the stream's last producer closed it.
     pub is_closed: bool,
+    /// Whether a rank of the team died or left, or a time was over, and it has not been reset since.
+    pub is_broken: bool,
     /// Whether it was unlinked.
     pub is_retired: bool,
     /// Where its payload starts in the file.
@@ -148,11 +152,12 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
     // What a reboot or a copy has made worthless is not shown.
     let is_current = segment.is_current();
     let prod = Tag::from_bits(if is_stream && is_current { Word::load(segment.prod(), Relaxed) } else { 0 });
-    let sequence = match is_stream {
-        true if is_current => consumer::newest(segment).map_or(0, |frame| frame.seq),
-        true => 0,
+    let sequence = match form.kind {
+        Kind::Stream if is_current => consumer::newest(segment).map_or(0, |frame| frame.seq),
+        Kind::Team if is_current => u64::from(barrier::passed(segment)),
+        Kind::Stream | Kind::Team => 0,
         // The numbers of blocks stay with their bytes.
-        false => lock::sequence(segment),
+        _ => lock::sequence(segment),
     };
     Info {
         name: segment.name().to_owned(),
@@ -171,6 +176,7 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
         participants: if is_current { participants(segment, prod) } else { Vec::new() },
         is_closed: prod == Tag::CLOSED,
+        is_broken: form.kind == Kind::Team && is_current && barrier::breach(segment).is_some(),
         is_retired: is_current && segment.is_retired(),
         data_offset: identity.data_off,
         npy_offset: identity.preamble.off,
@@ -193,6 +199,7 @@ fn participants(segment: &Segment, prod: Tag) -> Vec<ParticipantInfo> {
         found.push(ParticipantInfo {
             pid: segment.process(index).pid,
             is_alive: byte_lock::is_held(segment.lock_file(), byte).unwrap_or(true),
+            rank: (segment.form().kind == Kind::Team).then_some(index),
             is_producer: prod.participant() == Some(index),
             is_lossless: record.cursor.load(Relaxed) & cursor::ACTIVE != 0,
             pins: record.pins.iter().filter(|pin| Word::load(*pin, Relaxed) != 0).count(),

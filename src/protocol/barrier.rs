@@ -68,6 +68,11 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    /// The number of rounds before it, modulo two to the power of 21.
+    pub(crate) fn generation(self) -> u32 {
+        self.generation
+    }
+
     /// What a record says whose owner has arrived: unlike that of any other round that a living rank can have been in.
     fn mark(self) -> u32 {
         (self.generation << 1 | u32::from(self.is_reset)) + 1
@@ -87,9 +92,14 @@ fn state<W: World>(world: &W) -> State {
     State(world.bar().load(Acquire))
 }
 
-/// What broke the team, if it is broken.
+/// What broke the team, if it is broken. It may be asked of a file that was mapped read-only.
 pub(crate) fn breach<W: World>(world: &W) -> Option<Fault> {
-    state(world).breach(world)
+    State(world.bar().load(Relaxed)).breach(world)
+}
+
+/// How many rounds have passed, modulo two to the power of 21. It may be asked of a file that was mapped read-only.
+pub(crate) fn passed<W: World>(world: &W) -> u32 {
+    State(world.bar().load(Relaxed)).generation()
 }
 
 /// Makes a registered participant a member. The caller holds the lock of those who join.

@@ -22,6 +22,8 @@ use std::time::Duration;
 /// ```
 pub struct Patience<'a> {
     timeout: Duration,
+    /// Set by the first wait: a call may have several.
+    until_ns: Option<u64>,
     goes_on: Option<&'a mut dyn FnMut() -> bool>,
 }
 
@@ -30,11 +32,11 @@ impl<'a> Patience<'a> {
     /// [`TimedOut`](crate::Error::TimedOut) at once, and the other ranks [`PeerDied`](crate::Error::PeerDied) with this rank's
     /// number.
     pub fn asking(timeout: Duration, goes_on: &'a mut dyn FnMut() -> bool) -> Self {
-        Self { timeout, goes_on: Some(goes_on) }
+        Self { timeout, until_ns: None, goes_on: Some(goes_on) }
     }
 
-    pub(super) fn deadline_ns(&self) -> u64 {
-        futex::deadline_ns(Some(self.timeout))
+    pub(super) fn deadline_ns(&mut self) -> u64 {
+        *self.until_ns.get_or_insert_with(|| futex::deadline_ns(Some(self.timeout)))
     }
 
     pub(super) fn goes_on(&mut self) -> bool {
@@ -44,7 +46,7 @@ impl<'a> Patience<'a> {
 
 impl From<Duration> for Patience<'_> {
     fn from(timeout: Duration) -> Self {
-        Self { timeout, goes_on: None }
+        Self { timeout, until_ns: None, goes_on: None }
     }
 }
 

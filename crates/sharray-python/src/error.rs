@@ -117,6 +117,8 @@ fn class_of(error: &Error) -> &'static str {
         Error::Retired { .. } => "Retired",
         Error::ProducerPresent { .. } => "ProducerPresent",
         Error::ProducerDied { .. } => "ProducerDied",
+        Error::PeerDied { .. } => "PeerDied",
+        Error::RankTaken { .. } => "RankTaken",
         Error::Lagged { .. } => "Lagged",
         Error::NoFreeSlot { .. } => "NoFreeSlot",
         Error::TooManyPins { .. } => "TooManyPins",
@@ -164,6 +166,15 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
         }
         Error::ProducerPresent { name, pid } => {
             raised.setattr("name", name)?;
+            raised.setattr("pid", pid)
+        }
+        Error::PeerDied { name, rank } => {
+            raised.setattr("name", name)?;
+            raised.setattr("rank", rank)
+        }
+        Error::RankTaken { name, rank, pid } => {
+            raised.setattr("name", name)?;
+            raised.setattr("rank", rank)?;
             raised.setattr("pid", pid)
         }
         Error::Lagged { name, missed } => {

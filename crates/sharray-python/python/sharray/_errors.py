@@ -28,9 +28,11 @@ __all__ = [
     "NotAFile",
     "NotAnArray",
     "NotFound",
+    "PeerDied",
     "Poisoned",
     "ProducerDied",
     "ProducerPresent",
+    "RankTaken",
     "ReadOnly",
     "Replaced",
     "Retired",
@@ -197,6 +199,21 @@ class ProducerDied(Error, ConnectionResetError):
     """The producer ended without closing the stream. Said once; waiting again waits for a successor."""
 
     name: str
+
+
+class PeerDied(Error, ConnectionResetError):
+    """A rank of the team died, left, or gave the round up. Every other rank is told, until they reset the team."""
+
+    name: str
+    rank: int
+
+
+class RankTaken(Error, BlockingIOError):
+    """Somebody is this rank of the team already, and is alive."""
+
+    name: str
+    rank: int
+    pid: int
 
 
 class Lagged(Error, BufferError):
