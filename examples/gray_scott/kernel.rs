@@ -3,7 +3,8 @@
 use ndarray::{ArrayRef2, Axis};
 use std::ops::Range;
 
-/// How fast each substance spreads, how fast the first is fed, and how fast the second is taken away: these make spots that divide.
+/// How fast each substance spreads, how fast the first is fed and both flow off, and how fast the second decays besides: these make
+/// spots that divide.
 const SPREAD: [f32; 2] = [0.16, 0.08];
 const FEED: f32 = 0.0367;
 const TAKE: f32 = 0.0649;
@@ -28,20 +29,36 @@ fn slice_of(array: &ArrayRef2<f32>, row: usize) -> &[f32] {
 
 /// The row above, the row itself and the row below of each substance make a new row of each.
 fn one_row(old_u: [&[f32]; 3], old_v: [&[f32]; 3], u: &mut [f32], v: &mut [f32]) {
-    let width = u.len();
-    let mut item = |left: usize, at: usize, right: usize| {
-        let [spread_u, spread_v] = [old_u, old_v].map(|[above, here, below]| {
-            (above[at] + below[at]) + (here[left] + here[right]) - 4.0 * here[at]
-        });
-        let (here_u, here_v) = (old_u[1][at], old_v[1][at]);
-        let reaction = here_u * here_v * here_v;
-        u[at] = here_u + (SPREAD[0] * spread_u - reaction + FEED * (1.0 - here_u));
-        v[at] = here_v + (SPREAD[1] * spread_v + reaction - TAKE * here_v);
-    };
-    let (Some(last), inner) = (width.checked_sub(1), 1..width.saturating_sub(1)) else { return };
-    item(last, 0, 1 % width);
-    for at in inner {
-        item(at - 1, at, at + 1);
+    let Some(last) = u.len().checked_sub(1) else { return };
+    for (left, at, right) in [(last, 0, 1.min(last)), (last.saturating_sub(1), last, 0)] {
+        let five = |[above, here, below]: [&[f32]; 3]| [above[at], below[at], here[left], here[right], here[at]];
+        (u[at], v[at]) = item(five(old_u), five(old_v));
     }
-    item(last.saturating_sub(1), last, 0);
+    if last > 1 {
+        inner_items(five_rows(old_u), five_rows(old_v), &mut u[1..last], &mut v[1..last]);
+    }
+}
+
+/// What is above, below, left and right of the inner items of a row, and they themselves.
+fn five_rows([above, here, below]: [&[f32]; 3]) -> [&[f32]; 5] {
+    let last = here.len() - 1;
+    [&above[1..last], &below[1..last], &here[..last - 1], &here[2..], &here[1..last]]
+}
+
+/// Slices of one length, known to be so, become vector instructions.
+fn inner_items(old_u: [&[f32]; 5], old_v: [&[f32]; 5], u: &mut [f32], v: &mut [f32]) {
+    let n = u.len();
+    let ([a, b, c, d, e], [f, g, h, i, j]) = (old_u.map(|row| &row[..n]), old_v.map(|row| &row[..n]));
+    let v = &mut v[..n];
+    for at in 0..n {
+        (u[at], v[at]) = item([a[at], b[at], c[at], d[at], e[at]], [f[at], g[at], h[at], i[at], j[at]]);
+    }
+}
+
+/// One item of each substance from its neighbours and itself.
+fn item([above, below, left, right, u]: [f32; 5], [v_above, v_below, v_left, v_right, v]: [f32; 5]) -> (f32, f32) {
+    let more_u = (above + below) + (left + right) - 4.0 * u;
+    let more_v = (v_above + v_below) + (v_left + v_right) - 4.0 * v;
+    let reaction = u * v * v;
+    (u + (SPREAD[0] * more_u - reaction + FEED * (1.0 - u)), v + (SPREAD[1] * more_v + reaction - (FEED + TAKE) * v))
 }

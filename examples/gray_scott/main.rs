@@ -26,11 +26,12 @@ struct GrayScott {
 
 impl GrayScott {
     /// Drops of the second substance, here and there in the first.
-    fn pour(&self, v: &mut ArrayRef2<f32>) {
+    fn pour(&self, array: &mut ArrayRef2<f32>, elsewhere: f32, in_drops: f32) {
+        array.fill(elsewhere);
         let drop = (self.size / 16).max(1);
         for (row, column) in [(3, 3), (9, 5), (6, 11), (12, 12)] {
             let (top, left) = (row * self.size / 16, column * self.size / 16);
-            v.slice_mut(s![top..(top + drop).min(self.size), left..(left + drop).min(self.size)]).fill(0.5);
+            array.slice_mut(s![top..(top + drop).min(self.size), left..(left + drop).min(self.size)]).fill(in_drops);
         }
     }
 }
@@ -49,8 +50,8 @@ impl Simulation for GrayScott {
 
     fn parallel(&self, team: &Team, steps: u64, progress: &ProgressBar) -> Result<Self::State> {
         let shape = [self.size, self.size];
-        let u = team.array::<f32, Ix2>("u", shape, PATIENCE, |u| u.fill(1.0))?;
-        let v = team.array::<f32, Ix2>("v", shape, PATIENCE, |v| self.pour(v))?;
+        let u = team.array::<f32, Ix2>("u", shape, PATIENCE, |u| self.pour(u, 1.0, 0.5))?;
+        let v = team.array::<f32, Ix2>("v", shape, PATIENCE, |v| self.pour(v, 0.0, 0.25))?;
         while team.step() < steps {
             let (mut block_u, mut block_v) = (team.block(&u)?, team.block(&v)?);
             let rows = block_u.rows();
@@ -67,9 +68,10 @@ impl Simulation for GrayScott {
 
     fn serial(&self, steps: u64, progress: &ProgressBar) -> Self::State {
         let shape = (self.size, self.size);
-        let (mut u, mut v) = (Array2::ones(shape), Array2::zeros(shape));
+        let (mut u, mut v) = (Array2::zeros(shape), Array2::zeros(shape));
         let (mut new_u, mut new_v) = (u.clone(), v.clone());
-        self.pour(&mut v);
+        self.pour(&mut u, 1.0, 0.5);
+        self.pour(&mut v, 0.0, 0.25);
         for _ in 0..steps {
             kernel::step([&u, &v], 0..self.size, [&mut new_u, &mut new_v]);
             std::mem::swap(&mut u, &mut new_u);

@@ -10,6 +10,9 @@ const SOFTENING: f64 = 0.05;
 const LONGEST: f64 = 0.02;
 const FARTHEST: f64 = 0.02;
 
+/// The mass of what is in the middle of a galaxy.
+const MIDDLE: f64 = 0.5;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Element)]
 #[repr(C)]
 pub(crate) struct Body {
@@ -54,20 +57,19 @@ pub(crate) fn pulled(at: usize, bodies: &ArrayRef1<Body>, dt: f64) -> Body {
     body
 }
 
-/// Two discs that turn, on their way to each other.
+/// Two discs that turn around heavy middles, on their way to each other.
 pub(crate) fn galaxies(bodies: &mut ArrayRef1<Body>) {
-    let mass = 1.0 / bodies.len().max(1) as f64;
     let mut chance = Chance(1);
     for (number, body) in bodies.iter_mut().enumerate() {
         let side = if number % 2 == 0 { 1.0 } else { -1.0 };
-        let radius = 0.05 + 0.75 * chance.next().sqrt();
+        let (place, velocity) = ([1.0 * side, 0.35 * side], [-0.35 * side, 0.0]);
+        let radius = if number < 2 { 0.0 } else { 0.15 + 0.6 * chance.next() };
         let (sine, cosine) = (chance.next() * std::f64::consts::TAU).sin_cos();
-        // Half of all the mass is in a disc, and what is nearer to its middle pulls.
-        let speed = (0.5 * radius * radius / 0.64 / radius).sqrt();
-        let tilt = 0.1 * (chance.next() - 0.5);
-        body.place = [radius * cosine + 1.2 * side, radius * sine + 0.4 * side, tilt];
-        body.velocity = [-speed * sine - 0.25 * side, speed * cosine, 0.0];
-        body.mass = mass;
+        // What a circle around the middle takes.
+        let speed = MIDDLE.sqrt() * radius / (radius * radius + SOFTENING * SOFTENING).powf(0.75);
+        body.place = [place[0] + radius * cosine, place[1] + radius * sine, 0.1 * radius * (chance.next() - 0.5)];
+        body.velocity = [velocity[0] - speed * sine, velocity[1] + speed * cosine, 0.0];
+        body.mass = if number < 2 { MIDDLE } else { 1e-5 };
     }
 }
 

@@ -23,7 +23,7 @@ use simulation::{Gradient, Outcome, PATIENCE, Simulation};
 use std::process::ExitCode;
 
 /// The picture's rows and columns.
-const PICTURE: usize = 512;
+const PICTURE: usize = 256;
 
 struct Bodies {
     count: usize,
@@ -31,8 +31,8 @@ struct Bodies {
 
 impl Simulation for Bodies {
     const NAME: &str = "nbody";
-    const SIZE: (&str, usize) = ("bodies", 2000);
-    const STEPS: u64 = 300;
+    const SIZE: (&str, usize) = ("bodies", 1500);
+    const STEPS: u64 = 500;
 
     type State = Array1<Body>;
 
@@ -81,7 +81,7 @@ impl Simulation for Bodies {
     fn picture(state: &Array1<Body>) -> (Vec<f64>, [usize; 2], Gradient) {
         let mut light = vec![0.0; PICTURE * PICTURE];
         for body in state {
-            let [column, row] = [0, 1].map(|axis| (body.place[axis] / 6.0 + 0.5) * PICTURE as f64);
+            let [column, row] = [0, 1].map(|axis| (body.place[axis] / 5.0 + 0.5) * PICTURE as f64);
             if (0.0..PICTURE as f64).contains(&row) && (0.0..PICTURE as f64).contains(&column) {
                 light[row as usize * PICTURE + column as usize] += 1.0;
             }

@@ -14,7 +14,9 @@ pub(crate) fn draw(path: &Path, numbers: &[f64], [height, width]: [usize; 2], gr
     let (least, greatest) = numbers
         .iter()
         .filter(|number| number.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, greatest), number| (least.min(*number), greatest.max(*number)));
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, greatest), number| {
+            (least.min(*number), greatest.max(*number))
+        });
     let pixels: Vec<u8> =
         numbers.iter().flat_map(|number| color((number - least) / (greatest - least), gradient)).collect();
     let file = File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))?;

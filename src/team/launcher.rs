@@ -136,10 +136,8 @@ impl Launcher {
         let place = self.directory.clone().map_or_else(Directory::default_place, Ok)?;
         let signals = Signals::block()?;
         let folder = match &self.name {
-            Some(name) => Folder::claim(&place, name)?.ok_or_else(|| Error::AlreadyExists {
-                name: name.clone(),
-                directory: place.path().to_owned(),
-            })?,
+            Some(name) => Folder::claim(&place, name)?
+                .ok_or_else(|| Error::AlreadyExists { name: name.clone(), directory: place.path().to_owned() })?,
             None => Folder::claim_any(&place, &program)?,
         };
         let mut commands: Vec<Command> = (0..self.size).map(|rank| self.command_of(rank, &program)).collect();

@@ -260,7 +260,9 @@ impl Signals {
 
     /// The next signal that ends a program, and whether a process sent it, and to this one alone for all that is known.
     fn next(&self) -> Result<Option<(Signal, bool)>> {
-        while let Some(info) = self.file.read_signal().map_err(|errno| Error::io("read signals by", "signalfd", errno))? {
+        while let Some(info) =
+            self.file.read_signal().map_err(|errno| Error::io("read signals by", "signalfd", errno))?
+        {
             match Signal::try_from(info.ssi_signo.cast_signed()) {
                 Ok(Signal::SIGCHLD) | Err(_) => {}
                 // The kernel's own codes are above zero: the terminal told the whole foreground job.
