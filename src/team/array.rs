@@ -1,8 +1,9 @@
 //! Arrays that a team steps: each rank makes its block of the new one from the whole old one, and then they swap.
 
-use super::steps::{Progress, Record};
+use super::steps::{Open, Progress, Record};
 use super::{Patience, Team};
 use crate::array::{AnyArray, SharedArray};
+use crate::directory::Directory;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::guard::{ReadGuard, WriteGuard};
@@ -133,7 +134,7 @@ impl Team {
     /// # Errors
     /// Those of [`barrier`](Self::barrier); [`Error::Mismatch`] if it is there with another dtype, shape, or number of ranks;
     /// [`Error::InvalidArgument`] if it has fewer rows than the team has ranks; and those of
-    /// [`SharedArray::open`]. If rank 0 cannot create it, the others wait until it has left.
+    /// [`SharedArray::open`]. If rank 0 has one of these, the others wait until it has left.
     pub fn array<'p, T: Element, D: Dimension>(
         &self,
         name: &str,
@@ -142,26 +143,44 @@ impl Team {
         fill: impl FnOnce(&mut ArrayRef<T, D>),
     ) -> Result<TeamArray<T, D>> {
         let shape = shape.into_dimension();
-        let (rank, size) = (self.rank(), self.size());
+        let rank = self.rank();
         let mut steps = self.steps.lock();
-        if rank == 0 {
-            if steps.is_none() {
-                *steps = Some(self.steps.begin(Record::open(&self.place, self.name(), rank, size)?)?);
-            }
-            self.create_pair(name, &shape, fill)?;
+        // Rank 0 goes ahead: what does not fit it finds before the others.
+        if rank > 0 {
+            self.barrier(patience)?;
+            let open = self.opened(&mut steps, Record::attach)?;
+            return Ok(TeamArray { arrays: self.attach_pair(name, &shape)?, progress: open.add(name) });
         }
+        let open = self.opened(&mut steps, Record::open)?;
+        self.create_pair(name, &shape, fill)?;
+        let arrays = self.attach_pair(name, &shape)?;
         self.barrier(patience)?;
-        let open = match &mut *steps {
-            Some(open) => open,
-            none => none.insert(self.steps.begin(Record::attach(&self.place, self.name(), rank, size)?)?),
-        };
+        Ok(TeamArray { arrays, progress: open.add(name) })
+    }
+
+    /// Where the team is, as this rank knows or as the record tells, which nobody writes now.
+    fn opened<'s>(
+        &self,
+        steps: &'s mut Option<Open>,
+        record: impl FnOnce(&Directory, &str, u32, u32) -> Result<Record>,
+    ) -> Result<&'s mut Open> {
+        match steps {
+            Some(open) => Ok(open),
+            none => {
+                let record = record(&self.place, self.name(), self.rank(), self.size())?;
+                Ok(none.insert(self.steps.begin(record)?))
+            }
+        }
+    }
+
+    fn attach_pair<T: Element, D: Dimension>(&self, name: &str, shape: &D) -> Result<[SharedArray<T, D>; 2]> {
         let attach = |which: &str| {
             let array = SharedArray::builder().directory(&self.place).attach(&format!("{name}/{which}"))?;
-            check_blocks(&array, size as usize)?;
+            check_blocks(&array, self.size() as usize)?;
             check_shape(&array, shape.slice())?;
             Ok(array)
         };
-        Ok(TeamArray { arrays: [attach("even")?, attach("odd")?], progress: open.add(name) })
+        Ok([attach("even")?, attach("odd")?])
     }
 
     /// Makes what is missing of the two arrays. The one that is filled comes last: if it is there, both are.
