@@ -4,6 +4,9 @@
 //! All contenders make the same steps from the same field, and must come to the same one, bit for bit; what is timed lies between
 //! two barriers. Each rank has a CPU of its own. Where there is no MPI compiler its lines are left out, and that is said.
 
+#![allow(clippy::print_stdout, reason = "figures are what a benchmark is for")]
+#![allow(clippy::cast_precision_loss, reason = "figures are for people to look at")]
+
 mod support;
 
 #[path = "../examples/heat/kernel.rs"]

@@ -158,13 +158,11 @@ impl Directory {
 
     /// Refuses what cannot be the name of a folder that stands here.
     pub(crate) fn check_folder_name(&self, name: &str) -> Result<()> {
-        match Name::parse(name)?.parents().next() {
-            None => Ok(()),
-            Some(_) => {
-                let reason = format!("it has several parts, and names a folder of {}", self.0.path.display());
-                Err(Error::InvalidName { name: name.to_owned(), reason })
-            }
+        if Name::parse(name)?.parents().next().is_none() {
+            return Ok(());
         }
+        let reason = format!("it has several parts, and names a folder of {}", self.0.path.display());
+        Err(Error::InvalidName { name: name.to_owned(), reason })
     }
 
     /// Nobody could attach what others may write to, nor unlink it, in a folder that trusts nobody else.

@@ -10,7 +10,7 @@ mod reduce;
 mod run;
 mod steps;
 
-pub use array::{Block, TeamArray};
+pub use array::{AnyTeamArray, Block, TeamArray};
 pub use builder::TeamBuilder;
 pub use launcher::Launcher;
 pub use patience::Patience;

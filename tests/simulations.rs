@@ -26,7 +26,7 @@ const ENDLESS: &str = "1000000000";
 const KILLS: u32 = 12;
 
 /// How many steps a run has for each of them: far more than are made between two, unless this process has to wait for a CPU.
-const STEPS_PER_KILL: u32 = 2000;
+const STEPS_PER_KILL: u32 = 500;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -60,7 +60,7 @@ impl Run {
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().cast_signed())
+        Pid::from_raw(self.child.id().try_into().expect("it is a process id"))
     }
 
     /// The ranks that run now.

@@ -4,9 +4,11 @@ use super::steps::{Open, Progress, Record};
 use super::{Patience, Team};
 use crate::array::{AnyArray, SharedArray};
 use crate::directory::Directory;
+use crate::dtype::DType;
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::guard::{ReadGuard, WriteGuard};
+use crate::expect::check_alignment;
+use crate::guard::{AnyWriteGuard, ReadGuard, WriteGuard};
 use crate::layout::MAX_PARTICIPANTS;
 use ndarray::{ArrayRef, Dimension, IntoDimension, IxDyn};
 use std::fmt;
@@ -70,6 +72,34 @@ impl<T: Element, D: Dimension> TeamArray<T, D> {
 
     fn next(&self) -> &SharedArray<T, D> {
         &self.arrays[parity(self.progress.step() + 1)]
+    }
+}
+
+/// An array that the ranks of a team step together, with a dtype known at run time: for those who take the leases of
+/// [`TeamArray`]'s blocks by themselves, as bindings to other languages do.
+///
+/// Before each step they ask [`Team::check_any_array`]. Then they read the [`current`](Self::current) array, write the block of this
+/// rank's number of the [`next`](Self::next) one, all of it, clear its poison, give both leases back, and [`finish`](Self::finish).
+#[derive(Debug)]
+pub struct AnyTeamArray {
+    arrays: [AnyArray; 2],
+    progress: Arc<Progress>,
+}
+
+impl AnyTeamArray {
+    /// The array as it is now: see [`TeamArray::current`].
+    pub fn current(&self) -> &AnyArray {
+        &self.arrays[parity(self.progress.step())]
+    }
+
+    /// What this step writes.
+    pub fn next(&self) -> &AnyArray {
+        &self.arrays[parity(self.progress.step() + 1)]
+    }
+
+    /// Says that this rank's block is written: it can [swap](Team::swap).
+    pub fn finish(&self) {
+        self.progress.finish();
     }
 }
 
@@ -143,19 +173,42 @@ impl Team {
         fill: impl FnOnce(&mut ArrayRef<T, D>),
     ) -> Result<TeamArray<T, D>> {
         let shape = shape.into_dimension();
-        let rank = self.rank();
+        check_alignment::<T>()?;
+        let fill = |guard: &mut AnyWriteGuard<'_>| {
+            let view = guard.view_mut::<T, D>();
+            fill(&mut view.ok_or_else(|| Error::corrupt(name, "it is not what was made"))?);
+            Ok(())
+        };
+        let AnyTeamArray { arrays: [even, odd], progress } =
+            self.any_array(name, &T::dtype(), shape.slice(), patience, fill)?;
+        Ok(TeamArray { arrays: [SharedArray::new(even)?, SharedArray::new(odd)?], progress })
+    }
+
+    /// Opens an array that the team steps, or creates it, as [`array`](Self::array) does, with a dtype known at run time. If
+    /// rank 0's `fill` fails no array is created.
+    ///
+    /// # Errors
+    /// As for [`array`](Self::array), and those of `fill`.
+    pub fn any_array<'p>(
+        &self,
+        name: &str,
+        dtype: &DType,
+        shape: &[usize],
+        patience: impl Into<Patience<'p>>,
+        fill: impl FnOnce(&mut AnyWriteGuard<'_>) -> Result<()>,
+    ) -> Result<AnyTeamArray> {
         let mut steps = self.steps.lock();
         // Rank 0 goes ahead: what does not fit it finds before the others.
-        if rank > 0 {
+        if self.rank() > 0 {
             self.barrier(patience)?;
             let open = self.opened(&mut steps, Record::attach)?;
-            return Ok(TeamArray { arrays: self.attach_pair(name, &shape)?, progress: open.add(name) });
+            return Ok(AnyTeamArray { arrays: self.attach_pair(name, dtype, shape)?, progress: open.add(name) });
         }
         let open = self.opened(&mut steps, Record::open)?;
-        self.create_pair(name, &shape, fill)?;
-        let arrays = self.attach_pair(name, &shape)?;
+        self.create_pair(name, dtype, shape, fill)?;
+        let arrays = self.attach_pair(name, dtype, shape)?;
         self.barrier(patience)?;
-        Ok(TeamArray { arrays, progress: open.add(name) })
+        Ok(AnyTeamArray { arrays, progress: open.add(name) })
     }
 
     /// Where the team is, as this rank knows or as the record tells, which nobody writes now.
@@ -173,34 +226,32 @@ impl Team {
         }
     }
 
-    fn attach_pair<T: Element, D: Dimension>(&self, name: &str, shape: &D) -> Result<[SharedArray<T, D>; 2]> {
-        let attach = |which: &str| {
-            let array = SharedArray::builder().directory(&self.place).attach(&format!("{name}/{which}"))?;
-            check_blocks(&array, self.size() as usize)?;
-            check_shape(&array, shape.slice())?;
-            Ok(array)
-        };
-        Ok([attach("even")?, attach("odd")?])
-    }
-
     /// Makes what is missing of the two arrays. The one that is filled comes last: if it is there, both are.
-    fn create_pair<T: Element, D: Dimension>(
+    fn create_pair(
         &self,
         name: &str,
-        shape: &D,
-        fill: impl FnOnce(&mut ArrayRef<T, D>),
+        dtype: &DType,
+        shape: &[usize],
+        fill: impl FnOnce(&mut AnyWriteGuard<'_>) -> Result<()>,
     ) -> Result<()> {
         let names = [format!("{name}/even"), format!("{name}/odd")];
         let (current, next) = (parity(self.step()), parity(self.step() + 1));
         let size = self.size() as usize;
         let builder = AnyArray::builder().directory(&self.place).participants(participants(size)).blocks(size);
-        ignore_present(builder.create(&names[next], &T::dtype(), shape.slice()))?;
-        let filled = builder.create_with(&names[current], &T::dtype(), shape.slice(), |guard| {
-            let view = guard.view_mut::<T, D>();
-            fill(&mut view.ok_or_else(|| Error::corrupt(name, "it is not what was made"))?);
-            Ok(())
-        });
-        ignore_present(filled)
+        ignore_present(builder.create(&names[next], dtype, shape))?;
+        ignore_present(builder.create_with(&names[current], dtype, shape, fill))
+    }
+
+    fn attach_pair(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<[AnyArray; 2]> {
+        let attach = |which: &str| {
+            let array = AnyArray::builder().directory(&self.place).attach(&format!("{name}/{which}"))?;
+            check_blocks(&array, self.size() as usize)?;
+            let form = |dtype, shape| format!("an array of {dtype} of shape {shape:?}");
+            let fits = array.dtype() == dtype && array.shape() == shape;
+            refuse_unless(&array, fits, || (form(dtype, shape), form(array.dtype(), array.shape())))?;
+            Ok(array)
+        };
+        Ok([attach("even")?, attach("odd")?])
     }
 
     /// How many steps the team has made, as far as this rank knows. Zero before it has opened an array.
@@ -217,13 +268,26 @@ impl Team {
     /// [`Error::InvalidArgument`] if the array is another team's, or was opened before the last reset;
     /// [`Error::WouldDeadlock`] if this thread holds the block already; and those of [`SharedArray::read`].
     pub fn block<'a, T: Element, D: Dimension>(&self, array: &'a TeamArray<T, D>) -> Result<Block<'a, T, D>> {
-        if !self.steps.lock().as_ref().is_some_and(|open| open.has(&array.progress)) {
-            let reason = format!("it is not open in team {:?}, or was opened before a reset", self.name());
-            return Err(Error::invalid(array.current().name(), reason));
-        }
+        self.check_open(array.current(), &array.progress)?;
         let old = array.current().read()?;
         let new = array.next().write_block(self.rank() as usize)?;
         Ok(Block { old, new, progress: &array.progress, is_finished: false })
+    }
+
+    /// Refuses an array that this rank cannot step.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if it is another team's, or was opened before the last reset.
+    pub fn check_any_array(&self, array: &AnyTeamArray) -> Result<()> {
+        self.check_open(array.current(), &array.progress)
+    }
+
+    fn check_open(&self, array: &AnyArray, progress: &Arc<Progress>) -> Result<()> {
+        if self.steps.lock().as_ref().is_some_and(|open| open.has(progress)) {
+            return Ok(());
+        }
+        let reason = format!("it is not open in team {:?}, or was opened before a reset", self.name());
+        Err(Error::invalid(array.name(), reason))
     }
 
     /// Ends the step: waits until all ranks have written their blocks of all arrays, and makes the new arrays the old ones.
@@ -262,11 +326,6 @@ fn ignore_present<R>(made: Result<R>) -> Result<()> {
 pub(super) fn check_blocks(array: &AnyArray, blocks: usize) -> Result<()> {
     let of = |blocks| format!("an array of {blocks} blocks");
     refuse_unless(array, array.blocks() == blocks, || (of(blocks), of(array.blocks())))
-}
-
-fn check_shape(array: &AnyArray, shape: &[usize]) -> Result<()> {
-    let of = |shape| format!("an array of shape {shape:?}");
-    refuse_unless(array, array.shape() == shape, || (of(shape), of(array.shape())))
 }
 
 fn refuse_unless(array: &AnyArray, fits: bool, describe: impl FnOnce() -> (String, String)) -> Result<()> {

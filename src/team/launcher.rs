@@ -10,6 +10,7 @@ use nix::unistd::{Pid, getppid};
 use std::env;
 use std::path::Path;
 use std::process::Command;
+use std::str::FromStr;
 
 /// What a rank finds in its environment.
 const TEAM: &str = "SHARRAY_TEAM";
@@ -71,12 +72,8 @@ impl Team {
     pub fn spawned() -> Result<Option<Self>> {
         let Some(name) = env::var_os(TEAM) else { return Ok(None) };
         let name = name.to_string_lossy();
-        let number = |key| -> Result<u32> {
-            let text = env::var(key).unwrap_or_default();
-            text.parse().map_err(|_| Error::invalid(&name, format!("{key} is {text:?}, expected a number")))
-        };
-        let (rank, size) = (number(RANK)?, number(SIZE)?);
-        let launcher = Pid::from_raw(number(LAUNCHER)?.cast_signed());
+        let (rank, size) = (number_in(&name, RANK)?, number_in(&name, SIZE)?);
+        let launcher = Pid::from_raw(number_in(&name, LAUNCHER)?);
         let io = |errno| Error::io("take over signals in", &*name, errno);
         Signals::set().thread_unblock().map_err(io)?;
         prctl::set_pdeathsig(Signal::SIGTERM).map_err(io)?;
@@ -86,6 +83,12 @@ impl Team {
         }
         Self::join(&name, rank, size).map(Some)
     }
+}
+
+/// A number that the environment tells a rank of this team.
+fn number_in<N: FromStr>(team: &str, key: &str) -> Result<N> {
+    let text = env::var(key).unwrap_or_default();
+    text.parse().map_err(|_| Error::invalid(team, format!("{key} is {text:?}, expected a number")))
 }
 
 impl Launcher {

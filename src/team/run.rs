@@ -211,7 +211,7 @@ impl<'n> Ranks<'n> {
     fn signal(&self, signal: Signal) {
         for child in self.children.iter().flatten() {
             // It has not been waited for, so its number is nobody else's; it may have ended.
-            _ = kill(Pid::from_raw(child.id().cast_signed()), signal);
+            _ = i32::try_from(child.id()).map(|pid| kill(Pid::from_raw(pid), signal));
         }
     }
 }
@@ -263,7 +263,8 @@ impl Signals {
         while let Some(info) =
             self.file.read_signal().map_err(|errno| Error::io("read signals by", "signalfd", errno))?
         {
-            match Signal::try_from(info.ssi_signo.cast_signed()) {
+            let signal = i32::try_from(info.ssi_signo).map_or(Err(Errno::EINVAL), Signal::try_from);
+            match signal {
                 Ok(Signal::SIGCHLD) | Err(_) => {}
                 // The kernel's own codes are above zero: the terminal told the whole foreground job.
                 Ok(signal) => return Ok(Some((signal, info.ssi_code <= 0))),
