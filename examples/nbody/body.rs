@@ -22,9 +22,8 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn numbers(&self) -> [f64; 7] {
-        let ([x, y, z], [u, v, w]) = (self.place, self.velocity);
-        [x, y, z, u, v, w, self.mass]
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = f64> {
+        self.place.into_iter().chain(self.velocity).chain([self.mass])
     }
 }
 
@@ -46,13 +45,13 @@ pub(crate) fn pulled(at: usize, bodies: &ArrayRef1<Body>, dt: f64) -> Body {
         let way: [f64; 3] = std::array::from_fn(|axis| other.place[axis] - body.place[axis]);
         let square = way.iter().fold(SOFTENING * SOFTENING, |sum, way| sum + way * way);
         let strength = other.mass / (square * square.sqrt());
-        for axis in 0..3 {
-            pull[axis] += strength * way[axis];
+        for (pull, way) in pull.iter_mut().zip(way) {
+            *pull += strength * way;
         }
     }
-    for axis in 0..3 {
-        body.velocity[axis] += pull[axis] * dt;
-        body.place[axis] += body.velocity[axis] * dt;
+    for ((place, velocity), pull) in body.place.iter_mut().zip(&mut body.velocity).zip(pull) {
+        *velocity += pull * dt;
+        *place += *velocity * dt;
     }
     body
 }

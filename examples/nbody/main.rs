@@ -41,7 +41,7 @@ impl Simulation for Bodies {
     }
 
     fn parallel(&self, team: &Team, steps: u64, progress: &ProgressBar) -> Result<Array1<Body>> {
-        let bodies = team.array::<Body, Ix1>("bodies", [self.count], PATIENCE, |bodies| galaxies(bodies))?;
+        let bodies = team.array::<Body, Ix1>("bodies", [self.count], PATIENCE, galaxies)?;
         while team.step() < steps {
             let mut block = team.block(&bodies)?;
             let rows = block.rows();
@@ -75,7 +75,7 @@ impl Simulation for Bodies {
     }
 
     fn bytes(state: &Array1<Body>) -> Vec<u8> {
-        state.iter().flat_map(|body| body.numbers()).flat_map(f64::to_le_bytes).collect()
+        state.iter().flat_map(Body::numbers).flat_map(f64::to_le_bytes).collect()
     }
 
     fn picture(state: &Array1<Body>) -> (Vec<f64>, [usize; 2], Gradient) {
@@ -87,7 +87,7 @@ impl Simulation for Bodies {
             }
         }
         // The eye sees ratios.
-        light.iter_mut().for_each(|light| *light = f64::ln_1p(*light));
+        let light = light.into_iter().map(f64::ln_1p).collect();
         (light, [PICTURE, PICTURE], vec![[4, 4, 16], [120, 140, 220], [255, 250, 230], [255, 255, 255]])
     }
 }
