@@ -8,6 +8,7 @@ mod launcher;
 mod patience;
 mod reduce;
 mod run;
+mod signals;
 mod steps;
 
 pub use array::{AnyTeamArray, Block, TeamArray};

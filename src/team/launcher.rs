@@ -1,7 +1,8 @@
 //! Starting a team with one command, and ending it clean.
 
 use super::Team;
-use super::run::{Folder, Ranks, Signals};
+use super::run::{Folder, Ranks};
+use super::signals::Signals;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use nix::sys::prctl;
@@ -29,8 +30,7 @@ const LAUNCHER: &str = "SHARRAY_LAUNCHER";
 /// # How it ends
 /// When all ranks have ended. If one fails, the others are told by [`Error::PeerDied`] where they wait for it, and killed if they
 /// have not ended five seconds later. On Ctrl-C the kernel tells all ranks of a terminal's foreground job; the launcher waits for them, kills
-/// those that are still there after five seconds, and returns [`Error::Interrupted`]. SIGTERM, SIGHUP and a SIGINT that a
-/// process sent are passed on. If the launcher itself is killed, the kernel ends the ranks with SIGTERM.
+/// those that are still there after five seconds, and returns [`Error::Interrupted`]. SIGTERM and SIGHUP are passed on. If the launcher itself is killed, the kernel ends the ranks with SIGTERM.
 #[derive(Debug)]
 pub struct Launcher {
     size: u32,
@@ -64,8 +64,7 @@ impl Team {
 
     /// Joins the team of the [`Launcher`] that started this process; `None` if none did.
     ///
-    /// To be called early, before there are other threads: it asks the kernel to end this process by SIGTERM when the launcher dies,
-    /// and lets those signals in that the launcher holds back for itself.
+    /// To be called early: it asks the kernel to end this process by SIGTERM when the launcher dies.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the environment does not say what a launcher says; and those of [`join`](Self::join).
@@ -74,8 +73,7 @@ impl Team {
         let name = name.to_string_lossy();
         let (rank, size) = (number_in(&name, RANK)?, number_in(&name, SIZE)?);
         let launcher = Pid::from_raw(number_in(&name, LAUNCHER)?);
-        let io = |errno| Error::io("take over signals in", &*name, errno);
-        Signals::set().thread_unblock().map_err(io)?;
+        let io = |errno| Error::io("ask for a signal in", &*name, errno);
         prctl::set_pdeathsig(Signal::SIGTERM).map_err(io)?;
         // It may have died before that. Its parent is another process if a shell stands between the two.
         if getppid() != launcher && kill(launcher, None).is_err() {
@@ -126,7 +124,7 @@ impl Launcher {
 
     /// Starts the ranks and waits until all have ended.
     ///
-    /// Ctrl-C and its like are held back from this thread until it returns.
+    /// Until it returns, Ctrl-C and its like end the ranks, and then this call, and not the program.
     ///
     /// # Errors
     /// [`Error::RankFailed`] with the first rank that failed, and how; [`Error::Interrupted`]; [`Error::AlreadyExists`] if a run of this
@@ -137,7 +135,7 @@ impl Launcher {
         let program = env::current_exe().map_err(|error| Error::io("find", "/proc/self/exe", error))?;
         self.check(&program)?;
         let place = self.directory.clone().map_or_else(Directory::default_place, Ok)?;
-        let signals = Signals::block()?;
+        let signals = Signals::catch()?;
         let folder = match &self.name {
             Some(name) => Folder::claim(&place, name)?
                 .ok_or_else(|| Error::AlreadyExists { name: name.clone(), directory: place.path().to_owned() })?,
@@ -148,7 +146,7 @@ impl Launcher {
             command.env(TEAM, Folder::TEAM).env(RANK, rank.to_string()).env(SIZE, self.size.to_string());
             command.env(LAUNCHER, std::process::id().to_string()).env("SHARRAY_DIR", folder.path());
         }
-        Ranks::new(folder.name(), commands, self.restarts).run(&signals)
+        Ranks::new(folder.name(), commands, self.restarts).run(signals)
     }
 
     fn check(&self, program: &Path) -> Result<()> {

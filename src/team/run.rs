@@ -1,16 +1,14 @@
-//! One run of a launcher: its folder, its processes, and the signals that it takes care of.
+//! One run of a launcher: its folder and its processes.
 
+use super::signals::Signals;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::kind::Kind;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -19,9 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How long ranks may take to end when they have to.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// How often the ranks are looked at, whether a signal said that one has ended or not.
-const GLANCE_MS: u8 = 100;
 
 /// How often a name is tried that comes and goes.
 const TRIES: u32 = 100;
@@ -140,15 +135,19 @@ impl<'n> Ranks<'n> {
     }
 
     /// Starts all, and waits until all have ended.
-    pub(super) fn run(mut self, signals: &Signals) -> Result<()> {
+    pub(super) fn run(mut self, mut signals: Signals) -> Result<()> {
         for rank in 0..self.commands.len() {
             self.start(rank)?;
         }
         while self.children.iter().any(Option::is_some) {
             signals.wait()?;
             // First of all: who was ended by Ctrl-C is not to be started again.
-            while let Some((signal, is_passed_on)) = signals.next()? {
-                self.interrupt(signal, is_passed_on);
+            if let Some(signal) = signals.next() {
+                // On Ctrl-C the terminal has told all of them, and twice is too often for a rank that is cleaning up.
+                if signal != Signal::SIGINT {
+                    self.signal(signal);
+                }
+                self.interrupt(signal);
             }
             self.look()?;
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -195,10 +194,7 @@ impl<'n> Ranks<'n> {
     }
 
     /// The second time nobody wants to wait.
-    fn interrupt(&mut self, signal: Signal, is_passed_on: bool) {
-        if is_passed_on {
-            self.signal(signal);
-        }
+    fn interrupt(&mut self, signal: Signal) {
         self.end_after(if self.interrupted.is_some() { Duration::ZERO } else { GRACE });
         self.interrupted = self.interrupted.or(Some(signal));
     }
@@ -222,60 +218,5 @@ impl Drop for Ranks<'_> {
         for child in self.children.iter_mut().flatten() {
             _ = child.wait();
         }
-    }
-}
-
-/// The signals that end a program, and the one that says that a child has ended, held back from this thread and read from a file.
-/// Dropping it lets them in.
-#[derive(Debug)]
-pub(super) struct Signals {
-    file: SignalFd,
-    before: SigSet,
-}
-
-impl Signals {
-    pub(super) fn set() -> SigSet {
-        SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD])
-    }
-
-    pub(super) fn block() -> Result<Self> {
-        let io = |errno| Error::io("read signals by", "signalfd", errno);
-        let before = Self::set().thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(io)?;
-        match SignalFd::with_flags(&Self::set(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC) {
-            Ok(file) => Ok(Self { file, before }),
-            Err(errno) => {
-                _ = before.thread_set_mask();
-                Err(io(errno))
-            }
-        }
-    }
-
-    /// Until there is a signal, or it is time to look anyway.
-    fn wait(&self) -> Result<()> {
-        match poll(&mut [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)], PollTimeout::from(GLANCE_MS)) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
-            Err(errno) => Err(Error::io("read signals by", "signalfd", errno)),
-        }
-    }
-
-    /// The next signal that ends a program, and whether a process sent it, and to this one alone for all that is known.
-    fn next(&self) -> Result<Option<(Signal, bool)>> {
-        while let Some(info) =
-            self.file.read_signal().map_err(|errno| Error::io("read signals by", "signalfd", errno))?
-        {
-            let signal = i32::try_from(info.ssi_signo).map_or(Err(Errno::EINVAL), Signal::try_from);
-            match signal {
-                Ok(Signal::SIGCHLD) | Err(_) => {}
-                // The kernel's own codes are above zero: the terminal told the whole foreground job.
-                Ok(signal) => return Ok(Some((signal, info.ssi_code <= 0))),
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        _ = self.before.thread_set_mask();
     }
 }

@@ -42,7 +42,11 @@ impl Run<'_> {
             let launcher = launcher(&tried)?;
             match py.detach(|| launcher.run()) {
                 Err(Error::AlreadyExists { .. }) if name.is_none() => number += 1,
-                Err(Error::Interrupted { signal: 2, .. }) => return Err(PyKeyboardInterrupt::new_err(()).into()),
+                Err(Error::Interrupted { signal: 2, .. }) => {
+                    // Python's own handler has seen it, too.
+                    py.check_signals()?;
+                    return Err(PyKeyboardInterrupt::new_err(()).into());
+                }
                 done => return Ok(done?),
             }
         }
