@@ -224,8 +224,8 @@ pub(crate) fn wait<W: World>(world: &W, me: Participant, round: Round, looks: u3
 /// joins in their place.
 fn look_around<W: World>(world: &W, me: Participant, round: Round) -> Result<()> {
     for index in (0..world.participants()).filter(|&index| index != me.index) {
-        let is_missing = record(world, index)?.arrived.load(SeqCst) != round.mark();
-        if is_missing {
+        let arrived = record(world, index)?.arrived.load(SeqCst);
+        if arrived != round.mark() && arrived != 0 {
             world.prove_dead(index, || participant::recover(world, index)).unwrap_or(Ok(()))?;
         }
     }
@@ -258,10 +258,8 @@ pub(crate) fn give_up<W: World>(world: &W, me: Participant, round: Round, blame:
 
 /// Counts the round as passed, if all have arrived.
 fn complete<W: World>(world: &W, round: Round) {
-    let members = if round.is_reset { states(world) } else { Vec::new() };
-    if !all_arrived(world, round) {
-        return;
-    }
+    let members = if round.is_reset { living(world) } else { Some(Vec::new()) };
+    let Some(members) = members.filter(|_| all_arrived(world, round)) else { return };
     let mut seen = state(world);
     while round.outcome(world, seen).is_none() {
         match change(world, seen, seen.next()) {
@@ -277,9 +275,11 @@ fn all_arrived<W: World>(world: &W, round: Round) -> bool {
     (0..world.participants()).all(|index| world.record(index).is_some_and(|record| record.arrived.load(SeqCst) == mark))
 }
 
-/// The states of all records: another one tells of another owner.
-fn states<W: World>(world: &W) -> Vec<u64> {
-    (0..world.participants()).map_while(|index| world.record(index)).map(|record| record.state.load(Acquire)).collect()
+/// The states of all records, another one of which tells of another owner; `None` if one has none. Whoever comes after
+/// this look finds the marks of all, and completes the round.
+fn living<W: World>(world: &W) -> Option<Vec<u64>> {
+    let state = |index| world.record(index).map(|record| record.state.load(Acquire));
+    (0..world.participants()).map(|index| state(index).filter(|&state| participant::is_live(state))).collect()
 }
 
 /// Looks, after a reset, whether one who was counted had died or given up by then, and breaks the first round after it

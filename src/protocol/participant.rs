@@ -51,8 +51,13 @@ impl Tag {
 
     /// Whether the record of this index is the owner's, and it is here, by the record's state.
     pub(crate) fn is_of(self, index: u32, state: u64) -> bool {
-        state & KIND == LIVE && self.same_owner(Self::new(index, state >> 8))
+        is_live(state) && self.same_owner(Self::new(index, state >> 8))
     }
+}
+
+/// Whether a record of this state has an owner.
+pub(crate) fn is_live(state: u64) -> bool {
+    state & KIND == LIVE
 }
 
 /// This attach's own record.
@@ -138,7 +143,7 @@ pub(crate) fn detach<W: World>(world: &W, me: Participant) -> Result<()> {
 pub(crate) fn recover<W: World>(world: &W, index: u32) -> Result<()> {
     let record = record(world, index)?;
     let state = record.state.load(Acquire);
-    if state & KIND != LIVE {
+    if !is_live(state) {
         // Its owner died on the way in, after the bit and before the record, and so holds nothing else.
         world.occupied(index / 64).fetch_and(!bit(index), SeqCst);
         return Ok(());

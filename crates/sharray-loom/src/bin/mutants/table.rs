@@ -1,5 +1,6 @@
 //! The mutants: what is changed, why that matters, and which models must notice.
 
+mod barrier;
 mod commit;
 mod consumer;
 mod lock;
@@ -52,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         share::MUTANTS,
         seqlock::MUTANTS,
         notify::MUTANTS,
+        barrier::MUTANTS,
     ];
     tables.into_iter().flatten()
 }
