@@ -74,7 +74,7 @@ fn main() -> Outcome {
         println!("# there are fewer CPUs than ranks");
     }
     let mut figures = Figures::default();
-    for _ in 0..options.rounds(9) {
+    for _ in 0..options.rounds(5) {
         // In a thread of its own, which alone stays on that CPU.
         let ran =
             std::thread::scope(|scope| scope.spawn(|| alone(&task, cpus[0]).map_err(|error| error.to_string())).join());

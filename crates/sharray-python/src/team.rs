@@ -194,8 +194,8 @@ impl Team {
     /// ------
     /// RankFailed
     ///     If a rank has failed: the first that did, and how. The others have ended, too.
-    /// KeyboardInterrupt
-    ///     On Ctrl-C, when all ranks have ended. Other signals that end a program are `Interrupted`.
+    /// Interrupted
+    ///     If a signal was to end this process: all ranks have ended. On Ctrl-C it is a KeyboardInterrupt instead.
     /// AlreadyExists
     ///     If a run of this name is alive, or other arrays are in its folder.
     #[staticmethod]
