@@ -49,7 +49,7 @@ impl Simulation for Heat {
             let mut block = team.block(&heat)?;
             let rows = block.rows();
             let (old, new) = block.views();
-            kernel::step(old, rows, new);
+            kernel::step(team.step(), old, rows, new);
             block.finish();
             team.swap(PATIENCE)?;
             if let Some(frames) = &mut frames {
@@ -64,8 +64,8 @@ impl Simulation for Heat {
         let mut old = Array2::zeros((self.size, self.size));
         let mut new = old.clone();
         self.elevation.spread(&mut old);
-        for _ in 0..steps {
-            kernel::step(&old, 0..self.size, &mut new);
+        for step in 0..steps {
+            kernel::step(step, &old, 0..self.size, &mut new);
             std::mem::swap(&mut old, &mut new);
             progress.inc(1);
         }
