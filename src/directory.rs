@@ -156,6 +156,15 @@ impl Directory {
         self.build(&name, creation, fill).inspect_err(|_| self.remove_empty_parents(&name))
     }
 
+    /// Refuses what cannot be the name of a folder that stands here.
+    pub(crate) fn check_folder_name(&self, name: &str) -> Result<()> {
+        if Name::parse(name)?.parents().next().is_none() {
+            return Ok(());
+        }
+        let reason = format!("it has several parts, and names a folder of {}", self.0.path.display());
+        Err(Error::InvalidName { name: name.to_owned(), reason })
+    }
+
     /// Nobody could attach what others may write to, nor unlink it, in a folder that trusts nobody else.
     fn check_permissions(&self, name: &Name, mode: u32) -> Result<()> {
         if self.0.trusts_others || mode & 0o022 == 0 {

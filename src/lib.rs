@@ -55,7 +55,7 @@ pub use stream::{
     PublisherBuilder, Source, Subscriber, SubscriberBuilder, wait_any,
 };
 
-pub use team::{Patience, Reduction, Team, TeamBuilder};
+pub use team::{AnyTeamArray, Block, Launcher, Patience, Reduction, Team, TeamArray, TeamBuilder};
 pub use truncation::survive_truncation;
 
 /// How a plain file is mapped.

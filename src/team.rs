@@ -1,16 +1,24 @@
 //! Teams: processes that step together, and survive each other.
 
+mod array;
 mod builder;
 mod collective;
 mod exchange;
+mod launcher;
 mod patience;
 mod reduce;
+mod run;
+mod signals;
+mod steps;
 
+pub use array::{AnyTeamArray, Block, TeamArray};
 pub use builder::TeamBuilder;
+pub use launcher::Launcher;
 pub use patience::Patience;
 pub use reduce::Reduction;
 
 use crate::attachment::Attachment;
+use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::protocol::barrier::{self, Blame, Round};
 use crate::protocol::participant::Participant;
@@ -76,6 +84,8 @@ pub struct Team {
     me: Participant,
     /// Held through a collective call: those of one rank come one after the other.
     turn: Mutex<()>,
+    place: Directory,
+    steps: steps::Steps,
 }
 
 impl Team {
@@ -97,9 +107,9 @@ impl Team {
         Self::builder().join(name, rank, size)
     }
 
-    fn new(attachment: Attachment) -> Result<Self> {
+    fn new(attachment: Attachment, place: Directory) -> Result<Self> {
         let me = attachment.writer()?;
-        Ok(Self { attachment, me, turn: Mutex::new(()) })
+        Ok(Self { attachment, me, turn: Mutex::new(()), place, steps: steps::Steps::default() })
     }
 
     /// Which rank this is, from zero.
@@ -152,7 +162,10 @@ impl Team {
     pub fn reset<'p>(&self, patience: impl Into<Patience<'p>>) -> Result<()> {
         let _turn = self.enter()?;
         match barrier::reset(self.segment()) {
-            Some(round) => self.meet(round, &mut patience.into()),
+            Some(round) => {
+                self.steps.forget();
+                self.meet(round, &mut patience.into())
+            }
             None => Ok(()),
         }
     }

@@ -68,7 +68,8 @@ impl TeamBuilder {
             let creation = Creation { spec: &spec(size), permissions: 0o600 };
             place.create(name, &creation, |_| Ok(())).and_then(|()| attach())
         };
-        attach_or_create(name, attach, create).and_then(Team::new)
+        let attachment = attach_or_create(name, attach, create)?;
+        Team::new(attachment, place.clone())
     }
 }
 

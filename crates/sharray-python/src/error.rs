@@ -119,6 +119,8 @@ fn class_of(error: &Error) -> &'static str {
         Error::ProducerDied { .. } => "ProducerDied",
         Error::PeerDied { .. } => "PeerDied",
         Error::RankTaken { .. } => "RankTaken",
+        Error::RankFailed { .. } => "RankFailed",
+        Error::Interrupted { .. } => "Interrupted",
         Error::Lagged { .. } => "Lagged",
         Error::NoFreeSlot { .. } => "NoFreeSlot",
         Error::TooManyPins { .. } => "TooManyPins",
@@ -168,7 +170,7 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
             raised.setattr("name", name)?;
             raised.setattr("pid", pid)
         }
-        Error::PeerDied { name, rank } => {
+        Error::PeerDied { name, rank } | Error::RankFailed { name, rank, .. } => {
             raised.setattr("name", name)?;
             raised.setattr("rank", rank)
         }
@@ -176,6 +178,10 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
             raised.setattr("name", name)?;
             raised.setattr("rank", rank)?;
             raised.setattr("pid", pid)
+        }
+        Error::Interrupted { name, signal } => {
+            raised.setattr("name", name)?;
+            raised.setattr("signal", signal)
         }
         Error::Lagged { name, missed } => {
             raised.setattr("name", name)?;

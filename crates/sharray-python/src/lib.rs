@@ -19,6 +19,7 @@ mod exchange;
 mod frame;
 mod gil;
 mod handle;
+mod launcher;
 mod lease;
 mod memmap;
 mod options;
@@ -26,6 +27,8 @@ mod part;
 mod place;
 mod publisher;
 mod subscriber;
+mod team;
+mod team_array;
 mod turns;
 mod view;
 mod wait;
@@ -48,6 +51,10 @@ mod _sharray {
     use crate::publisher::{Loan, Publisher, publish};
     #[pymodule_export]
     use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
+    #[pymodule_export]
+    use crate::team::Team;
+    #[pymodule_export]
+    use crate::team_array::{Block, TeamArray};
     #[pymodule_export]
     use crate::turns::after_fork;
 

@@ -14,6 +14,7 @@ __all__ = [
     "Error",
     "ForbiddenFile",
     "Forked",
+    "Interrupted",
     "InvalidArgument",
     "InvalidName",
     "InvalidPreamble",
@@ -32,6 +33,7 @@ __all__ = [
     "Poisoned",
     "ProducerDied",
     "ProducerPresent",
+    "RankFailed",
     "RankTaken",
     "ReadOnly",
     "Replaced",
@@ -214,6 +216,20 @@ class RankTaken(Error, BlockingIOError):
     name: str
     rank: int
     pid: int
+
+
+class RankFailed(Error, ChildProcessError):
+    """A rank that `Team.spawn` had started did not end well: the first that failed."""
+
+    name: str
+    rank: int
+
+
+class Interrupted(Error, InterruptedError):
+    """`Team.spawn` was ended by a signal, and all ranks have ended. Ctrl-C is a KeyboardInterrupt instead."""
+
+    name: str
+    signal: int
 
 
 class Lagged(Error, BufferError):
