@@ -229,6 +229,10 @@ fn explain(segment: &Segment, fault: Fault) -> Error {
         Fault::Lagged(missed) => Error::Lagged { name, missed },
         Fault::PinsTaken => Error::TooManyPins { name, limit: PINS },
         Fault::Poisoned(block) => Error::Poisoned { name, block },
+        Fault::TableFull(len) => {
+            let max_len = segment.extent().max_len as usize;
+            Error::TableFull { name, len: len as usize, max_len }
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 mod durable;
 mod header;
 mod part;
+mod table;
 mod world;
 
 pub(crate) use part::Part;
@@ -60,6 +61,9 @@ pub(crate) struct Form {
 impl Form {
     /// As an error message names it.
     pub(crate) fn describe(&self) -> String {
+        if let (Kind::Growable, [_, row @ ..]) = (self.kind, self.shape.as_slice()) {
+            return format!("{} of {}, each row of shape {row:?}", self.kind, self.dtype);
+        }
         let order = if self.shape.len() > 1 { format!(", order {:?}", self.order) } else { String::new() };
         format!("{} of {} {:?}{order}", self.kind, self.dtype, self.shape)
     }
@@ -74,8 +78,8 @@ impl Form {
         let rows = self.shape.first().map_or(1, |rows| (*rows).max(1)).min(layout::MAX_BLOCKS as usize) as u32;
         match self.kind {
             Kind::InPlace => rows,
-            Kind::Cell => 1,
-            Kind::Stream | Kind::Growable | Kind::Team => layout::MAX_BLOCKS,
+            Kind::Cell | Kind::Growable => 1,
+            Kind::Stream | Kind::Team => layout::MAX_BLOCKS,
         }
     }
 }
@@ -166,11 +170,7 @@ impl Segment {
         identity.created_ns = futex::wall_ns();
         identity.check(counts.ndim).map_err(|reason| Error::invalid(name, reason))?;
 
-        if spec.flags & layout::flags::SPARSE != 0 {
-            file.set_len(identity.file_len).map_err(io("set the length of"))?;
-        } else {
-            reserve(name, file, identity.file_len)?;
-        }
+        make_room(name, file, &identity)?;
         step!();
         file.write_all_at(&attributes_text, identity.attributes.off).map_err(io("write"))?;
         step!();
@@ -322,10 +322,10 @@ impl Segment {
         self.file
     }
 
-    /// Makes sure that writing the array later cannot fail, unless it was created to be sparse.
+    /// Makes sure that writing the array later cannot fail, unless it was created to be sparse. A table makes sure of its
+    /// rows as they come.
     pub(crate) fn reserve(&self) -> Result<()> {
-        let is_sparse = self.identity.flags & layout::flags::SPARSE != 0;
-        if is_sparse { Ok(()) } else { reserve(&self.name, self.lock_file(), self.identity.file_len) }
+        make_room(&self.name, self.lock_file(), &self.identity)
     }
 
     /// Whether the control words are from this boot of this machine and from this very file.
@@ -568,11 +568,24 @@ impl Segment {
     }
 }
 
-fn reserve(name: &str, file: &File, bytes: u64) -> Result<()> {
-    file::reserve(file, bytes).map_err(|errno| match errno {
+/// Gives a file its length, and what has to be there from the start its space: everything, but for a table's rows.
+fn make_room(name: &str, file: &File, identity: &Identity) -> Result<()> {
+    let is_sparse = identity.flags & layout::flags::SPARSE != 0;
+    let reserved = if identity.kind == layout::kind::GROWABLE { identity.data_off } else { identity.file_len };
+    if is_sparse || reserved < identity.file_len {
+        file.set_len(identity.file_len).map_err(|error| match error.raw_os_error() {
+            Some(libc::EFBIG) => no_space(name, Errno::EFBIG, identity.file_len),
+            _ => Error::io("set the length of", name, error),
+        })?;
+    }
+    if is_sparse { Ok(()) } else { file::reserve(file, reserved).map_err(|errno| no_space(name, errno, reserved)) }
+}
+
+fn no_space(name: &str, errno: Errno, bytes: u64) -> Error {
+    match errno {
         Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Error::NoSpace { name: name.to_owned(), bytes },
         other => Error::io("reserve space for", name, other),
-    })
+    }
 }
 
 fn id_of(meta: &Metadata) -> FileId {

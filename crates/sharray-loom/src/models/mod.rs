@@ -6,6 +6,7 @@
 mod cell;
 mod commit;
 mod copy;
+mod growable;
 mod life;
 mod lock;
 mod order;

@@ -2,6 +2,7 @@
 
 mod commit;
 mod consumer;
+mod growable;
 mod lock;
 mod notify;
 mod participant;
@@ -51,6 +52,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         write::MUTANTS,
         share::MUTANTS,
         seqlock::MUTANTS,
+        growable::MUTANTS,
         notify::MUTANTS,
     ];
     tables.into_iter().flatten()
