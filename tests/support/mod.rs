@@ -13,6 +13,7 @@
 //! | [`hygiene`] | what the tests of a file must not leave behind |
 //! | [`words`] | the shared words of such an array, read from its file |
 //! | [`cell`] | the cell that the tests use, and what must hold after any death of its user |
+//! | [`table`] | the table that the tests use, and what must hold after any death of its user |
 //! | [`steps`] | death at each point of an operation: steps (feature `step`), system calls, instructions |
 //! | [`trace`] | a child that is stopped at each of its system calls or instructions |
 
@@ -27,6 +28,7 @@ pub(crate) mod hygiene;
 pub(crate) mod steps;
 pub(crate) mod stream;
 pub(crate) mod survivors;
+pub(crate) mod table;
 pub(crate) mod trace;
 pub(crate) mod words;
 
