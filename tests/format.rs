@@ -132,7 +132,8 @@ fn golden_files_are_told() -> Outcome {
         ("in-place-scalar", Kind::InPlace, "<c16", &[]),
         ("in-place-empty", Kind::InPlace, "<f4", &[0, 3]),
         ("cell", Kind::Cell, "[('x', '<f8'), ('y', '<f8')]", &[]),
-        ("growable", Kind::Growable, "<i4", &[16, 2]),
+        // How many rows there are is told by words of another boot.
+        ("growable", Kind::Growable, "<i4", &[0, 2]),
         ("team", Kind::Team, "<f8", &[4]),
     ] {
         let info = directory.inspect(name)?;

@@ -225,7 +225,7 @@ impl AnyGrowable {
     pub fn commit(&self) -> Result<usize> {
         self.attachment.enter()?;
         self.attachment.writer()?;
-        commit::commit_rows(self.segment()).map(|rows| rows as usize)
+        self.attachment.believe(commit::commit_rows(self.segment()).map(|rows| rows as usize))
     }
 
     /// How many rows the last commit made durable.
