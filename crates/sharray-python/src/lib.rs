@@ -26,6 +26,7 @@ mod part;
 mod place;
 mod publisher;
 mod subscriber;
+mod table;
 mod turns;
 mod view;
 mod wait;
@@ -48,6 +49,8 @@ mod _sharray {
     use crate::publisher::{Loan, Publisher, publish};
     #[pymodule_export]
     use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
+    #[pymodule_export]
+    use crate::table::{Follower, Table, attach_table_again, grow};
     #[pymodule_export]
     use crate::turns::after_fork;
 
