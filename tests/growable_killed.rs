@@ -222,7 +222,7 @@ fn folder() -> Outcome<(TempDir, Directory)> {
 fn found(place: &Directory) -> Outcome<usize> {
     std::fs::copy(place.path().join(NAME), place.path().join(COPY))?;
     let copy = builder(place).attach(COPY)?;
-    let len = table::check(copy.view()?)?;
+    let len = table::check(&copy.view()?)?;
     place.unlink(COPY)?;
     Ok(len)
 }
@@ -230,13 +230,13 @@ fn found(place: &Directory) -> Outcome<usize> {
 /// A successor appends and commits, and loses nothing.
 fn go_on(place: &Directory, name: &str, confirmed: usize) -> Outcome {
     let table = builder(place).attach(name)?;
-    let len = table::check(table.view()?)?;
+    let len = table::check(&table.view()?)?;
     ensure!(len >= confirmed, "{len} rows are there, and {confirmed} were confirmed");
     ensure_eq!(table.append(&rows(len..len + 5))?, len..len + 5, "where the next rows are");
     ensure_eq!(table.commit()?, len + 5, "what is committed");
     ensure_eq!(place.inspect(name)?.committed, len as u64 + 5, "what is told from outside");
     std::fs::copy(place.path().join(name), place.path().join("last"))?;
-    ensure_eq!(table::check(builder(place).attach("last")?.view()?)?, len + 5, "what is found after a commit");
+    ensure_eq!(table::check(&builder(place).attach("last")?.view()?)?, len + 5, "what is found after a commit");
     Ok(())
 }
 

@@ -156,6 +156,8 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         // The numbers of blocks stay with their bytes.
         false => lock::sequence(segment),
     };
+    // Before the rows are counted, of which no more can be durable than there are.
+    let committed = if (is_stream || is_table) && is_current { commit::durable(segment).seq } else { 0 };
     let mut shape = form.shape.clone();
     if let (true, Some(rows)) = (is_table, shape.first_mut()) {
         *rows = if is_current { segment.rows().unwrap_or(0) as usize } else { 0 };
@@ -174,7 +176,7 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         blocks: segment.blocks(),
         poisoned: poisoned(segment),
         max_len: is_table.then(|| segment.extent().max_len as usize),
-        committed: if (is_stream || is_table) && is_current { commit::durable(segment).seq } else { 0 },
+        committed,
         created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
         participants: if is_current { participants(segment, prod) } else { Vec::new() },
         is_closed: prod == Tag::CLOSED,

@@ -27,8 +27,8 @@ pub(crate) fn rows(range: Range<usize>) -> Array2<u64> {
 }
 
 /// Each row must be where it tells that it stands.
-pub(crate) fn check(found: ArrayView2<'_, u64>) -> Outcome<usize> {
-    ensure!(found == rows(0..found.nrows()), "rows that are not what was appended: {found:?}");
+pub(crate) fn check(found: &ArrayView2<'_, u64>) -> Outcome<usize> {
+    ensure!(*found == rows(0..found.nrows()), "rows that are not what was appended: {found:?}");
     Ok(found.nrows())
 }
 
@@ -67,7 +67,7 @@ impl Readers {
     pub(crate) fn len(&self) -> Outcome<usize> {
         let newcomer = builder(&self.place).read_only().attach(NAME)?;
         for table in [&self.table, &self.onlooker, &newcomer] {
-            ensure_eq!(check(table.view()?)?, self.table.len(), "the rows that are seen");
+            ensure_eq!(check(&table.view()?)?, self.table.len(), "the rows that are seen");
         }
         Ok(self.table.len())
     }
@@ -91,7 +91,7 @@ impl Readers {
         ensure_eq!(placed, len..len + 2, "where the next one's rows are");
         ensure_eq!(self.table.try_append(&rows(len + 2..len + 3))?, len + 2..len + 3, "where the last row is");
         ensure_eq!(self.len()?, len + 3, "how many rows there are");
-        ensure_eq!(check(before)?, len, "rows that were looked at all the time");
+        ensure_eq!(check(&before)?, len, "rows that were looked at all the time");
         self.leave()
     }
 

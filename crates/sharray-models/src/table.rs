@@ -159,6 +159,7 @@ pub struct State {
 }
 
 /// What must happen somewhere.
+#[allow(clippy::struct_excessive_bools, reason = "each is a property of its own")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Happened {
     appended: bool,

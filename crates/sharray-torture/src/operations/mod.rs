@@ -7,6 +7,7 @@ mod names;
 mod publishing;
 pub(crate) mod quiet;
 mod subscribing;
+mod tables;
 mod threads;
 
 pub(crate) use fields::versions;
@@ -56,6 +57,7 @@ pub(crate) fn all() -> &'static [Operation] {
             writing,
             reading,
             cells::OPERATIONS,
+            tables::OPERATIONS,
             names::OPERATIONS,
             threads::OPERATIONS,
             forks::OPERATIONS,
