@@ -19,9 +19,9 @@ use support::{Figures, Options, Outcome, SharedPage, per_call_ns};
 type Log = GrowableArray<u64, Ix1>;
 
 /// A plain file that is appended to by hand.
-fn by_hand(path: &Path, len: &AtomicU64, rows: &[u64], times: usize) -> Result<f64, Box<dyn std::error::Error>> {
+fn by_hand(path: &Path, len: &AtomicU64, rows: &[u64], times: u32) -> Result<f64, Box<dyn std::error::Error>> {
     let start = Instant::now();
-    let mut map = sharray::memmap::<u64>(path).mode(Mode::Write).shape([rows.len() * times]).open()?;
+    let mut map = sharray::memmap::<u64>(path).mode(Mode::Write).shape([rows.len() * times as usize]).open()?;
     let mut view = map.view_mut();
     let all = view.as_slice_mut().ok_or("one dimension stands in one piece")?;
     for (time, place) in all.chunks_exact_mut(rows.len()).enumerate() {
@@ -30,10 +30,10 @@ fn by_hand(path: &Path, len: &AtomicU64, rows: &[u64], times: usize) -> Result<f
     }
     let took = start.elapsed();
     std::fs::remove_file(path)?;
-    Ok(took.as_secs_f64() * 1e9 / times as f64)
+    Ok(support::nanoseconds(took) / f64::from(times))
 }
 
-fn appended(place: &Directory, rows: &Array1<u64>, times: usize) -> sharray::Result<f64> {
+fn appended(place: &Directory, rows: &Array1<u64>, times: u32) -> sharray::Result<f64> {
     let log = Log::builder().directory(place).create("log", [0])?;
     let start = Instant::now();
     for _ in 0..times {
@@ -41,7 +41,7 @@ fn appended(place: &Directory, rows: &Array1<u64>, times: usize) -> sharray::Res
     }
     let took = start.elapsed();
     place.unlink("log")?;
-    Ok(took.as_secs_f64() * 1e9 / times as f64)
+    Ok(support::nanoseconds(took) / f64::from(times))
 }
 
 fn main() -> Outcome {
@@ -62,8 +62,8 @@ fn main() -> Outcome {
     for _ in 0..rounds {
         for (what, rows, times) in [("row", &row, 100_000), ("mib", &mib, 100)] {
             let slice = rows.as_slice().ok_or("it is in one piece")?;
-            figures.add(&format!("copy_{what}"), by_hand(&plain, len, slice, times)?);
-            figures.add(&format!("append_{what}"), appended(&place, rows, times)?);
+            figures.add(format!("copy_{what}"), by_hand(&plain, len, slice, times)?);
+            figures.add(format!("append_{what}"), appended(&place, rows, times)?);
         }
         figures.add("load", per_call_ns(turn, || _ = black_box(len.load(Acquire))));
         figures.add("view", per_call_ns(turn, || _ = black_box(seen.view().is_ok())));

@@ -121,7 +121,7 @@ fn words_before_attach_are_survived() -> Outcome {
     for seed in 0..300 {
         let dice = &mut Dice(seed);
         let mut bytes = whole.clone();
-        for _ in 0..1 + dice.below(6) {
+        for _ in 0..=dice.below(6) {
             let (at, value) = change(&words, dice);
             bytes[at..at + value.len()].copy_from_slice(&value);
         }
@@ -159,7 +159,9 @@ fn words_while_attached_are_survived() -> Outcome {
                 let (at, value) = change(&words, dice);
                 file.write_all_at(&value, at as u64)?;
             }
-            handles.iter().for_each(|handle| use_table(handle, &dog, &label));
+            for handle in &handles {
+                use_table(handle, &dog, &label);
+            }
         }
         dog.call(|| format!("detach, {label}"), || drop((ours, handles)));
         exercise(&place, &dog, &label);

@@ -137,7 +137,10 @@ struct Subject {
 fn stream_of<const LEN: usize>() -> Subject {
     Subject {
         what: if LEN < 512 { "small frames" } else { "large frames" },
-        create: |place| Ok(drop(writers(place).create(NAME, [LEN])?)),
+        create: |place| {
+            writers(place).create(NAME, [LEN])?;
+            Ok(())
+        },
         find: |place, confirmed| {
             let found = newest(&Subscriber::<u64, Ix1>::builder().directory(place).attach(NAME)?)?;
             ensure!(found >= confirmed, "frame {found} is found, and {confirmed} was confirmed");
@@ -244,7 +247,8 @@ const TABLE: Subject = Subject {
     what: "a table",
     create: |place| {
         FILLED.take();
-        Ok(drop(tables(place).create(NAME, [0, ROW])?))
+        tables(place).create(NAME, [0, ROW])?;
+        Ok(())
     },
     find: |place, confirmed| find_rows(&tables(place).attach(NAME)?, confirmed),
     work: append_on,

@@ -23,7 +23,9 @@ pub(crate) fn golden() -> Vec<Vec<u8>> {
 
 /// One of each kind, in the middle of everything.
 pub(crate) fn deserted() -> Vec<Vec<u8>> {
-    [stream(), array(Order::C), array(Order::Fortran), cell(), table()].map(|made| made.expect("room for a small file")).into()
+    [stream(), array(Order::C), array(Order::Fortran), cell(), table()]
+        .map(|made| made.expect("room for a small file"))
+        .into()
 }
 
 /// A producer that loans, three subscribers that pin, a frame that was committed.
@@ -73,7 +75,8 @@ fn cell() -> Made {
 /// Two rows that were committed, a third, and somebody in the middle of the next.
 fn table() -> Made {
     let place = Place::new()?;
-    let table = AnyGrowable::builder().directory(&place).participants(5).max_len(50).create("a", &DType::I32, &[0, 3])?;
+    let table =
+        AnyGrowable::builder().directory(&place).participants(5).max_len(50).create("a", &DType::I32, &[0, 3])?;
     let append = |count: usize| {
         table.append_with(count, None, |bytes| {
             bytes.fill(1);

@@ -151,6 +151,14 @@ impl AnyGrowable {
         Ok(self.there()?.view(&items))
     }
 
+    /// The bytes of some of the rows that are there, in place and without a copy.
+    ///
+    /// # Errors
+    /// As for [`GrowableArray::rows`](crate::GrowableArray::rows).
+    pub fn bytes(&self, rows: Range<usize>) -> Result<&[u8]> {
+        Ok(self.there()?.part(rows)?.bytes())
+    }
+
     /// Appends `count` rows that `fill` writes in place, all or none of them; waits without limit while others append. Returns
     /// which rows they are.
     ///

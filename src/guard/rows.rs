@@ -40,6 +40,14 @@ impl<'a> Rows<'a> {
         Err(Error::invalid(self.segment.name(), reason))
     }
 
+    /// Their bytes.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        let part = part_of(self.segment, self.rows);
+        let len = part.rows.len() * self.segment.extent().row_bytes as usize;
+        // SAFETY: as in `view`.
+        unsafe { slice::from_raw_parts(start_of(self.segment, part.offset), len) }
+    }
+
     /// Their items. The table's are those that `items` tells of.
     #[inline]
     pub(crate) fn view<T: Element, D: Dimension>(self, items: &Items<T, D>) -> ArrayView<'a, T, D> {

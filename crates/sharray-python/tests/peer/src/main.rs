@@ -67,10 +67,7 @@ fn table(place: &Directory, name: &str) -> Outcome {
     let back = back.create(&format!("{name}-back"), table.dtype(), &shape)?;
     for row in 0..len {
         back.append_with(1, None, |bytes| -> Outcome {
-            // SAFETY: the row is there, so it never changes, and the handle lives.
-            #[allow(unsafe_code, reason = "there is no safe way to the bytes of rows whose dtype is not known")]
-            let given = unsafe { std::slice::from_raw_parts(table.as_ptr().add(row * bytes.len()), bytes.len()) };
-            bytes.copy_from_slice(given);
+            bytes.copy_from_slice(table.bytes(row..row + 1)?);
             Ok(())
         })?;
     }
