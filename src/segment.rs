@@ -10,6 +10,7 @@
 mod durable;
 mod header;
 mod part;
+mod room;
 mod table;
 mod world;
 
@@ -31,7 +32,6 @@ use crate::sys::mapping::Mapping;
 use crate::sys::pages::Pages;
 use crate::sys::{file, futex, process};
 use header::{Attributes, read_header};
-use nix::errno::Errno;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::mem::offset_of;
@@ -170,7 +170,7 @@ impl Segment {
         identity.created_ns = futex::wall_ns();
         identity.check(counts.ndim).map_err(|reason| Error::invalid(name, reason))?;
 
-        make_room(name, file, &identity)?;
+        room::make(name, file, &identity)?;
         step!();
         file.write_all_at(&attributes_text, identity.attributes.off).map_err(io("write"))?;
         step!();
@@ -320,12 +320,6 @@ impl Segment {
 
     pub(crate) fn file(&self) -> FileId {
         self.file
-    }
-
-    /// Makes sure that writing the array later cannot fail, unless it was created to be sparse. A table makes sure of its
-    /// rows as they come.
-    pub(crate) fn reserve(&self) -> Result<()> {
-        make_room(&self.name, self.lock_file(), &self.identity)
     }
 
     /// Whether the control words are from this boot of this machine and from this very file.
@@ -565,26 +559,6 @@ impl Segment {
     fn at(&self, offset: u64) -> *mut u8 {
         debug_assert!(offset < self.identity.data_off, "control words stand before the payload");
         self.mapping.base().wrapping_add(offset as usize)
-    }
-}
-
-/// Gives a file its length, and what has to be there from the start its space: everything, but for a table's rows.
-fn make_room(name: &str, file: &File, identity: &Identity) -> Result<()> {
-    let is_sparse = identity.flags & layout::flags::SPARSE != 0;
-    let reserved = if identity.kind == layout::kind::GROWABLE { identity.data_off } else { identity.file_len };
-    if is_sparse || reserved < identity.file_len {
-        file.set_len(identity.file_len).map_err(|error| match error.raw_os_error() {
-            Some(libc::EFBIG) => no_space(name, Errno::EFBIG, identity.file_len),
-            _ => Error::io("set the length of", name, error),
-        })?;
-    }
-    if is_sparse { Ok(()) } else { file::reserve(file, reserved).map_err(|errno| no_space(name, errno, reserved)) }
-}
-
-fn no_space(name: &str, errno: Errno, bytes: u64) -> Error {
-    match errno {
-        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Error::NoSpace { name: name.to_owned(), bytes },
-        other => Error::io("reserve space for", name, other),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::expect::{check_alignment, check_dtype, check_item, check_kind, check_table};
 use crate::kind::Kind;
+use crate::layout::flags::SPARSE;
 use crate::options::{Options, attach_or_create};
 use crate::protocol::LAST_SEQ;
 use crate::segment::{Form, Spec};
@@ -100,7 +101,7 @@ impl<G> GrowableBuilder<G> {
         self.options.check(name)?;
         let spec = Spec {
             form,
-            flags: 0,
+            flags: SPARSE,
             slots: 1,
             ring: 0,
             participants: self.options.participants,

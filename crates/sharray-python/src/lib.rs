@@ -16,6 +16,7 @@ mod cell;
 mod dtype;
 mod error;
 mod exchange;
+mod follower;
 mod frame;
 mod gil;
 mod handle;
@@ -38,6 +39,8 @@ mod _sharray {
     #[pymodule_export]
     use crate::cell::{Cell, CellWriter, attach_cell_again, cell};
     #[pymodule_export]
+    use crate::follower::Follower;
+    #[pymodule_export]
     use crate::frame::Frame;
     #[pymodule_export]
     use crate::lease::{Read, Write};
@@ -50,7 +53,7 @@ mod _sharray {
     #[pymodule_export]
     use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
     #[pymodule_export]
-    use crate::table::{Follower, Table, attach_table_again, grow};
+    use crate::table::{Table, attach_table_again, grow};
     #[pymodule_export]
     use crate::turns::after_fork;
 

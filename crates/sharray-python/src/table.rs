@@ -2,6 +2,7 @@
 
 use crate::dtype;
 use crate::error::{Result, closed, exception};
+use crate::follower::Follower;
 use crate::gil::GilCell;
 use crate::options::{attributes_of, attributes_to_python, generation_to_python, place_of, shape_of};
 use crate::view::{self, Placed};
@@ -20,7 +21,7 @@ use std::time::Duration;
 #[pyclass(frozen, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct MappedTable {
-    table: AnyGrowable,
+    pub(crate) table: AnyGrowable,
 }
 
 /// A table that rows are appended to. Rows that are there never change.
@@ -40,7 +41,7 @@ pub(crate) struct MappedTable {
 #[pyclass(frozen, weakref, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Table {
-    name: String,
+    pub(crate) name: String,
     place: Directory,
     is_read_only: bool,
     generation: [u8; 16],
@@ -61,7 +62,7 @@ impl Table {
     }
 
     /// The attach; in a forked child, one of its own.
-    fn mapped(&self, py: Python<'_>) -> Result<Py<MappedTable>> {
+    pub(crate) fn mapped(&self, py: Python<'_>) -> Result<Py<MappedTable>> {
         let mapped = self.mapped.share(py).ok_or_else(|| closed(py, &self.name))?;
         if !mapped.get().table.is_inherited() {
             return Ok(mapped);
@@ -83,7 +84,12 @@ impl Table {
     }
 
     /// The first rows, which are there.
-    fn rows_of<'py>(&self, py: Python<'py>, mapped: Py<MappedTable>, len: usize) -> Result<Bound<'py, PyUntypedArray>> {
+    pub(crate) fn rows_of<'py>(
+        &self,
+        py: Python<'py>,
+        mapped: Py<MappedTable>,
+        len: usize,
+    ) -> Result<Bound<'py, PyUntypedArray>> {
         let table = &mapped.get().table;
         let shape = [&[len], table.row_shape()].concat();
         let strides: Vec<isize> = table.strides().into_iter().map(|stride| stride as isize).collect();
@@ -96,7 +102,7 @@ impl Table {
     }
 
     /// Waits as long as the handle is open.
-    fn wait_for<R: Send>(
+    pub(crate) fn wait_for<R: Send>(
         &self,
         py: Python<'_>,
         timeout: Option<f64>,
@@ -296,8 +302,8 @@ impl Table {
     fn follow(slf: &Bound<'_, Self>, start: Option<usize>, timeout: Option<f64>) -> Result<Follower> {
         let py = slf.py();
         Patience::of(timeout)?;
-        let next = GilCell::new(start.map_or_else(|| slf.get().__len__(py), Ok)?);
-        Ok(Follower { table: slf.clone().unbind(), next, timeout })
+        let start = start.map_or_else(|| slf.get().__len__(py), Ok)?;
+        Ok(Follower::new(slf.clone().unbind(), start, timeout))
     }
 
     /// Makes all rows durable that there are: they survive a loss of power.
@@ -514,91 +520,6 @@ impl Table {
             return py.import("html")?.getattr("escape")?.call1((slf.repr()?,));
         }
         py.import("sharray._html")?.getattr("of_array")?.call1((slf,))
-    }
-
-    #[classmethod]
-    fn __class_getitem__<'py>(
-        class: &Bound<'py, pyo3::types::PyType>,
-        item: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
-    }
-}
-
-/// The rows of a table as they come: what `Table.follow` returns.
-///
-/// It keeps nothing of the table but the handle. After `TimedOut` it goes on where it was.
-///
-/// Examples
-/// --------
-/// >>> log = sharray.grow("log", 0, dir=folder)
-/// >>> new = log.follow(timeout=1)
-/// >>> log.append([1.5])
-/// range(0, 1)
-/// >>> next(new)
-/// array([1.5])
-#[pyclass(frozen, module = "sharray")]
-#[derive(Debug)]
-pub(crate) struct Follower {
-    table: Py<Table>,
-    next: GilCell<usize>,
-    timeout: Option<f64>,
-}
-
-#[pymethods]
-impl Follower {
-    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
-        self.next_rows(py, self.timeout)
-    }
-
-    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
-        slf
-    }
-
-    fn __anext__<'py>(slf: &Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.import("sharray._aio")?.getattr("next_rows")?.call1((slf, slf.get().timeout))
-    }
-
-    /// Waits for rows at most so many seconds; None at the end.
-    #[pyo3(name = "_next", signature = (timeout))]
-    fn next_rows<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> Result<Option<Bound<'py, PyAny>>> {
-        let (table, next) = (self.table.get(), self.next.get(py));
-        let mapped = table.mapped(py)?;
-        if next == mapped.get().table.max_len() {
-            return Ok(None);
-        }
-        let rows = &mapped.get().table;
-        let waited = table.wait_for(py, timeout, |timeout| {
-            match rows.wait_len(next.saturating_add(1), timeout.unwrap_or(Duration::MAX)) {
-                Err(sharray::Error::Retired { .. }) => Ok(None),
-                other => other.map(Some),
-            }
-        })?;
-        let Some(len) = waited else { return Ok(None) };
-        let slice = pyo3::types::PySlice::new(py, next as isize, len as isize, 1);
-        let rows = table.rows_of(py, mapped.clone_ref(py), len)?.get_item(slice)?;
-        self.next.set(py, len);
-        Ok(Some(rows))
-    }
-
-    /// The handle that it follows.
-    #[getter]
-    fn table(&self, py: Python<'_>) -> Py<Table> {
-        self.table.clone_ref(py)
-    }
-
-    /// The row that comes next: where to start again later.
-    #[getter]
-    fn next_row(&self, py: Python<'_>) -> usize {
-        self.next.get(py)
-    }
-
-    fn __repr__(&self, py: Python<'_>) -> String {
-        format!("<sharray.Follower of {:?} at row {}>", self.table.get().name, self.next.get(py))
     }
 
     #[classmethod]
