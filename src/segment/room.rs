@@ -51,10 +51,7 @@ impl Segment {
 /// Gives a new file its length, and what has to be there from the start its space.
 pub(super) fn make(name: &str, file: &File, identity: &Identity) -> Result<()> {
     if reserved_len(identity) < identity.file_len {
-        file.set_len(identity.file_len).map_err(|error| match error.raw_os_error() {
-            Some(libc::EFBIG) => no_space(name, Errno::EFBIG, identity.file_len),
-            _ => Error::io("set the length of", name, error),
-        })?;
+        file.set_len(identity.file_len).map_err(|error| Error::io("set the length of", name, error))?;
     }
     reserve(name, file, identity)
 }
