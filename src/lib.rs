@@ -20,6 +20,7 @@ mod dtype;
 mod element;
 mod error;
 mod expect;
+mod growable;
 mod guard;
 mod held;
 mod kind;
@@ -43,6 +44,7 @@ pub use directory::{Directory, Info, ParticipantInfo, collect_garbage, inspect, 
 pub use dtype::{ByteOrder, DType, Field, Number, Struct, Subarray, TimeUnit};
 pub use element::{Bool, Element};
 pub use error::{Error, Result};
+pub use growable::{AnyFollow, AnyGrowable, Follow, GrowableArray, GrowableBuilder};
 pub use guard::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, WriteGuard};
 pub use kind::Kind;
 pub use layout::format_table;

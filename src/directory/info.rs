@@ -34,8 +34,8 @@ pub struct ParticipantInfo {
     pub pins: usize,
     /// How many leases it has for reading all of an array in place, or waits for.
     pub holds: usize,
-    /// How many blocks of an array in place it writes, or has while it waits for their readers. For a cell, one: the
-    /// writer's role.
+    /// How many blocks of an array in place it writes, or has while it waits for their readers. For a cell, or a
+    /// growable array, one: the role of whoever stores or appends.
     pub writes: usize,
 }
 
@@ -51,7 +51,7 @@ pub struct Info {
     pub kind: Kind,
     /// Its dtype.
     pub dtype: DType,
-    /// Its shape; for a stream, the largest that a frame may have.
+    /// Its shape; for a stream, the largest that a frame may have; for a growable array, with as many rows as there are.
     pub shape: Vec<usize>,
     /// How it stands in memory.
     pub order: Order,
@@ -69,8 +69,10 @@ pub struct Info {
     /// The blocks whose last write did not come to the end, in rising order: nobody can read them until somebody has
     /// put them right. A block whose writer has died is among them from when this is found out.
     pub poisoned: Vec<u32>,
-    /// The newest frame of a stream that was committed; zero if there is none, or if nobody has used it since the machine
-    /// started.
+    /// How many rows a growable array can have.
+    pub max_len: Option<usize>,
+    /// The newest frame of a stream that was committed, or how many rows of a growable array were; zero if there are none, or if
+    /// nobody has used it since the machine started.
     pub committed: u64,
     /// When it was created.
     pub created: SystemTime,
@@ -148,7 +150,7 @@ impl Directory {
 
 fn look(segment: &Segment, path: PathBuf) -> Info {
     let (identity, form) = (segment.identity(), segment.form());
-    let is_stream = form.kind == Kind::Stream;
+    let (is_stream, is_table) = (form.kind == Kind::Stream, form.kind == Kind::Growable);
     // What a reboot or a copy has made worthless is not shown.
     let is_current = segment.is_current();
     let prod = Tag::from_bits(if is_stream && is_current { Word::load(segment.prod(), Relaxed) } else { 0 });
@@ -159,12 +161,18 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         // The numbers of blocks stay with their bytes.
         _ => lock::sequence(segment),
     };
+    // Before the rows are counted, of which no more can be durable than there are.
+    let committed = if (is_stream || is_table) && is_current { commit::durable(segment).seq } else { 0 };
+    let mut shape = form.shape.clone();
+    if let (true, Some(rows)) = (is_table, shape.first_mut()) {
+        *rows = if is_current { segment.rows().unwrap_or(0) as usize } else { 0 };
+    }
     Info {
         name: segment.name().to_owned(),
         path,
         kind: form.kind,
         dtype: form.dtype.clone(),
-        shape: form.shape.clone(),
+        shape,
         order: form.order,
         file_len: identity.file_len,
         slots: identity.nslots,
@@ -172,7 +180,8 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         sequence,
         blocks: segment.blocks(),
         poisoned: poisoned(segment),
-        committed: if is_stream && is_current { commit::durable(segment).seq } else { 0 },
+        max_len: is_table.then(|| segment.extent().max_len as usize),
+        committed,
         created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
         participants: if is_current { participants(segment, prod) } else { Vec::new() },
         is_closed: prod == Tag::CLOSED,

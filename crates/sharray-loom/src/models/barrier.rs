@@ -91,7 +91,9 @@ fn what_was_done_before_is_seen_after() {
                 assert_eq!(rank.look_at(1 - rank.me.index), 7);
             })
         });
-        threads.into_iter().for_each(|rank| rank.join().expect("no panic"));
+        for rank in threads {
+            rank.join().expect("no panic");
+        }
         outcomes.saw("passed");
     });
 }
@@ -111,7 +113,9 @@ fn two_rounds_follow_each_other() {
                 }
             })
         });
-        threads.into_iter().for_each(|rank| rank.join().expect("no panic"));
+        for rank in threads {
+            rank.join().expect("no panic");
+        }
         outcomes.saw("passed");
     });
 }
@@ -128,7 +132,9 @@ fn the_last_of_three_wakes_both_others() {
                 assert_eq!(rank.look_at((rank.me.index + 1) % 3), 7);
             })
         });
-        threads.into_iter().for_each(|rank| rank.join().expect("no panic"));
+        for rank in threads {
+            rank.join().expect("no panic");
+        }
         outcomes.saw("passed");
     });
 }
@@ -194,7 +200,9 @@ fn a_reset_lets_all_go_on() {
                 rank.barrier().expect("all are here");
             })
         });
-        threads.into_iter().for_each(|rank| rank.join().expect("no panic"));
+        for rank in threads {
+            rank.join().expect("no panic");
+        }
         outcomes.saw("passed");
     });
 }
