@@ -13,6 +13,7 @@
 
 mod array;
 mod cell;
+mod command;
 mod dtype;
 mod error;
 mod exchange;
@@ -36,6 +37,8 @@ mod _sharray {
     use crate::array::{Array, attach_again, attach_by_name, create, import_npy, import_raw, open};
     #[pymodule_export]
     use crate::cell::{Cell, CellWriter, attach_cell_again, cell};
+    #[pymodule_export]
+    use crate::command::command;
     #[pymodule_export]
     use crate::frame::Frame;
     #[pymodule_export]

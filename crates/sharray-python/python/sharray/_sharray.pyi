@@ -49,6 +49,7 @@ __all__ = [
     "_Map",
     "_Scan",
     "_after_fork",
+    "_command",
     "_attach_array",
     "_attach_cell",
     "_map_file",
@@ -834,3 +835,4 @@ def _map_npy(
     sparse: bool,
 ) -> _Map: ...
 def _after_fork() -> None: ...
+def _command(arguments: Sequence[str]) -> int: ...
