@@ -163,7 +163,7 @@ fn of_frame(frame: AnyFrame) -> Value {
 
 fn copy_array(array: &AnyArray, seen: &mut u64, timeout: Duration) -> Result<Value, Error> {
     let before = array.sequence();
-    let mut bytes = vec![0; array.size_bytes()];
+    let mut bytes = room(array.size_bytes(), array.name())?;
     array.read_into_timeout(&mut bytes, timeout)?;
     // What was written since is newer than the copy, or is in it: either way the next wait ends at once.
     let missed = missed(*seen, before, 2);
@@ -181,7 +181,7 @@ fn copy_array(array: &AnyArray, seen: &mut u64, timeout: Duration) -> Result<Val
 
 fn copy_cell(cell: &AnyCell, seen: &mut u64) -> Result<Value, Error> {
     let before = cell.sequence();
-    let mut bytes = vec![0; cell.size_bytes()];
+    let mut bytes = room(cell.size_bytes(), cell.name())?;
     cell.load_into(&mut bytes)?;
     let missed = missed(*seen, before, 1);
     *seen = before;
@@ -194,6 +194,13 @@ fn copy_cell(cell: &AnyCell, seen: &mut u64) -> Result<Value, Error> {
         missed,
         time: SystemTime::now(),
     })
+}
+
+/// Memory for a copy. A file may say that it holds more than there is.
+fn room(len: usize, name: &str) -> Result<Vec<u8>, Error> {
+    let no_memory =
+        |()| Error::Io { action: "copy", path: name.into(), source: std::io::ErrorKind::OutOfMemory.into() };
+    bytemuck::allocation::try_zeroed_vec(len).map_err(no_memory)
 }
 
 /// How many changes came between two that were seen.

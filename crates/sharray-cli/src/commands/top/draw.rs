@@ -1,27 +1,28 @@
 //! How `top` looks.
 
 use super::app::{App, Page, Row, Sort};
+use crate::table::Table;
 use crate::{kinds, text};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
-use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table, TableState};
+use ratatui::widgets::Paragraph;
 
-/// The columns: heading, width, what sorts by it.
-const COLUMNS: [(&str, Constraint, Option<Sort>); 12] = [
-    ("NAME", Constraint::Min(12), Some(Sort::Name)),
-    ("KIND", Constraint::Length(6), Some(Sort::Kind)),
-    ("DTYPE", Constraint::Max(12), None),
-    ("SHAPE", Constraint::Max(16), None),
-    ("SIZE", Constraint::Length(11), Some(Sort::Size)),
-    ("SEQUENCE", Constraint::Length(9), Some(Sort::Sequence)),
-    ("RATE", Constraint::Length(9), Some(Sort::Rate)),
-    ("READERS", Constraint::Length(8), Some(Sort::Readers)),
-    ("PINS", Constraint::Length(4), None),
-    ("LAG", Constraint::Length(5), Some(Sort::Lag)),
-    ("DEAD", Constraint::Length(4), None),
-    ("STATE", Constraint::Length(8), None),
+/// The columns: the heading, flush right if it starts with `>`, and what sorts by it.
+const COLUMNS: [(&str, Option<Sort>); 12] = [
+    ("NAME", Some(Sort::Name)),
+    ("KIND", Some(Sort::Kind)),
+    ("DTYPE", None),
+    ("SHAPE", None),
+    (">SIZE", Some(Sort::Size)),
+    (">SEQUENCE", Some(Sort::Sequence)),
+    (">RATE", Some(Sort::Rate)),
+    (">READERS", Some(Sort::Readers)),
+    (">PINS", None),
+    (">LAG", Some(Sort::Lag)),
+    (">DEAD", None),
+    ("STATE", None),
 ];
 
 const KEYS: [&str; 9] = [
@@ -69,25 +70,33 @@ fn footer(app: &App) -> String {
 }
 
 fn table(frame: &mut Frame<'_>, area: Rect, app: &App) {
-    let heading = |(name, _, sort): (&str, Constraint, Option<Sort>)| {
-        let mark = match (sort == Some(app.sort), app.is_reversed) {
-            (true, false) => "▾",
-            (true, true) => "▴",
-            (false, _) => "",
-        };
-        format!("{name}{mark}")
-    };
-    let headings = TableRow::new(COLUMNS.map(heading)).style(Style::new().add_modifier(Modifier::BOLD));
-    let rows = app.visible().into_iter().map(row);
-    let table = Table::new(rows, COLUMNS.map(|(_, width, _)| width))
-        .header(headings)
-        .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
-    let mut state = TableState::new().with_selected(app.selected());
-    frame.render_stateful_widget(table, area, &mut state);
+    let (rows, selected) = (app.visible(), app.selected());
+    let headings = COLUMNS.map(|(name, sort)| format!("{name}{}", mark(app, sort)));
+    let mut table = Table::new(&headings.each_ref().map(String::as_str));
+    rows.iter().for_each(|row| table.row(cells(row)));
+    let mut lines = table.lines(Some(area.width.into())).into_iter();
+    let heading = lines.next().map(|line| Line::styled(line, Modifier::BOLD));
+    let body = lines.zip(&rows).enumerate().map(|(at, (line, row))| {
+        let style = style(row);
+        Line::styled(line, if at == selected { style.add_modifier(Modifier::REVERSED) } else { style })
+    });
+    // The selected row is on the screen.
+    let passed_over = (selected + 2).saturating_sub(area.height.into());
+    let shown: Vec<Line<'_>> = heading.into_iter().chain(body.skip(passed_over)).collect();
+    frame.render_widget(Paragraph::new(shown), area);
 }
 
-fn row(Row { info, rate, counts }: &Row) -> TableRow<'static> {
-    let cells = [
+/// What says that the table is sorted by a column.
+fn mark(app: &App, sort: Option<Sort>) -> &'static str {
+    match (sort == Some(app.sort), app.is_reversed) {
+        (true, false) => "▾",
+        (true, true) => "▴",
+        (false, _) => "",
+    }
+}
+
+fn cells(Row { info, rate, counts }: &Row) -> [String; COLUMNS.len()] {
+    [
         info.name.clone(),
         kinds::words(info.kind).kind.to_owned(),
         info.dtype.to_string(),
@@ -100,13 +109,15 @@ fn row(Row { info, rate, counts }: &Row) -> TableRow<'static> {
         counts.lag.to_string(),
         counts.dead.to_string(),
         state(info.is_closed, !info.poisoned.is_empty(), counts.writers, counts.dead).to_owned(),
-    ];
-    let style = match (counts.dead > 0 || !info.poisoned.is_empty(), counts.writers > 0) {
+    ]
+}
+
+fn style(Row { info, counts, .. }: &Row) -> Style {
+    match (counts.dead > 0 || !info.poisoned.is_empty(), counts.writers > 0) {
         (true, _) => Style::new().fg(Color::Red),
         (false, true) => Style::new().fg(Color::Green),
         (false, false) => Style::new(),
-    };
-    TableRow::new(cells.map(|cell| Cell::from(text::safe(&cell).into_owned()))).style(style)
+    }
 }
 
 fn state(is_closed: bool, is_poisoned: bool, writers: usize, dead: usize) -> &'static str {
