@@ -28,10 +28,10 @@ impl Interrupt {
     pub(crate) fn expect() -> Outcome<Self> {
         let interrupt = Self { signal: Arc::default(), dies_at_once: Arc::default() };
         for (signal, _) in SIGNALS {
-            // In this order: the first signal passes the condition before it makes it true.
+            // In this order: no signal is lost in between, and the first one passes the condition before it makes it true.
+            flag::register_usize(signal, Arc::clone(&interrupt.signal), signal.unsigned_abs() as usize)?;
             flag::register_conditional_default(signal, Arc::clone(&interrupt.dies_at_once))?;
             flag::register(signal, Arc::clone(&interrupt.dies_at_once))?;
-            flag::register_usize(signal, Arc::clone(&interrupt.signal), signal.unsigned_abs() as usize)?;
         }
         Ok(interrupt)
     }
