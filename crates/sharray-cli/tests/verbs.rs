@@ -4,7 +4,7 @@
 
 mod support;
 
-use ndarray::{Array1, Ix1};
+use ndarray::{Array1, Ix1, Ix2};
 use sharray::{Directory, SharedArray, SharedCell, save_npy};
 use snapbox::{Data, assert_data_eq, file};
 use support::{Outcome, Place, publish};
@@ -17,6 +17,18 @@ fn stable(transcript: &str) -> String {
         _ => line.to_owned(),
     };
     transcript.lines().map(|line| stable(line) + "\n").collect()
+}
+
+/// A guard that a panic drops leaves poison, as a death does.
+fn poison(field: &SharedArray<f64, Ix2>, block: usize) {
+    std::thread::scope(|scope| {
+        let write = || {
+            let _guard = field.write_block(block);
+            // No message of it shall stand in the output of the tests.
+            std::panic::resume_unwind(Box::new("on purpose"));
+        };
+        assert!(scope.spawn(write).join().is_err());
+    });
 }
 
 fn check(transcript: &str, expected: Data) {
@@ -63,12 +75,14 @@ fn a_layout_is_the_formats() -> Outcome {
 fn watch_prints_a_line_for_each_change() -> Outcome {
     let place = Place::new()?;
     let (mut camera, field) = (place.camera()?, place.field()?);
+    let cell = SharedCell::builder().directory(&place.arrays).create("answer", 42_u32)?;
     for (name, change) in [
         ("camera", &mut (|| publish(&mut camera, 7)) as &mut dyn FnMut() -> Outcome),
         ("sim/field", &mut || {
             field.write()?.row_mut(0).fill(f64::NAN);
             Ok(())
         }),
+        ("answer", &mut || Ok(cell.store(43)?)),
     ] {
         let mut watch = place.command(["watch", name, "--count", "2"]).spawn()?;
         // How many changes come before it watches is not known.
@@ -85,6 +99,7 @@ fn watch_prints_a_line_for_each_change() -> Outcome {
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines[0], ["SEQUENCE", "TIME", "MISSED", "MIN", "MEAN", "MAX"]);
         match name {
+            "answer" => assert_eq!(lines[2][3..], ["43", "43", "43"], "{text}"),
             "camera" => assert_eq!(lines[2][3..], ["7", "7", "7"], "{text}"),
             _ => assert_eq!(lines[2][3..], ["4", "7.5", "11", "4", "not", "finite"], "{text}"),
         }
@@ -193,20 +208,11 @@ fn gc_collects() -> Outcome {
     Ok(())
 }
 
-/// A guard that a panic drops leaves poison, as a death does.
 #[test]
 fn recover_repairs() -> Outcome {
     let place = Place::new()?;
     let field = place.field()?;
-    let panicked = std::thread::scope(|scope| {
-        let write = || {
-            let _guard = field.write_block(1);
-            // No message of it shall stand in the output of the tests.
-            std::panic::resume_unwind(Box::new("on purpose"));
-        };
-        scope.spawn(write).join().is_err()
-    });
-    assert!(panicked);
+    poison(&field, 1);
     let lines = [
         "sharray show sim/field",
         "sharray recover sim/field",
@@ -224,10 +230,16 @@ fn recover_repairs() -> Outcome {
 fn doctor_looks() -> Outcome {
     let place = Place::new()?;
     std::fs::write(place.arrays.path().join("foreign"), "no array")?;
+    let field = place.field()?;
+    poison(&field, 1);
     let text = place.transcript("sharray doctor")?;
     assert!(text.contains("fit    locks"), "{text}");
     assert!(text.contains("note   file           foreign is not a shared array"), "{text}");
-    assert_eq!(std::fs::read_dir(place.arrays.path())?.count(), 1, "it left something");
+    assert!(
+        text.contains("note   arrays         blocks are poisoned in sim/field: `sharray recover --repair"),
+        "{text}"
+    );
+    assert_eq!(std::fs::read_dir(place.arrays.path())?.count(), 2, "it left something");
     let found: serde_json::Value = serde_json::from_slice(&place.run(["doctor", "--json"])?.stdout)?;
     assert!(found.as_array().is_some_and(|lines| lines.iter().all(|line| line["state"].is_string())), "{found}");
 

@@ -73,7 +73,9 @@ fn table(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let (rows, selected) = (app.visible(), app.selected());
     let headings = COLUMNS.map(|(name, sort)| format!("{name}{}", mark(app, sort)));
     let mut table = Table::new(&headings.each_ref().map(String::as_str));
-    rows.iter().for_each(|row| table.row(cells(row)));
+    for row in &rows {
+        table.row(cells(row));
+    }
     let mut lines = table.lines(Some(area.width.into())).into_iter();
     let heading = lines.next().map(|line| Line::styled(line, Modifier::BOLD));
     let body = lines.zip(&rows).enumerate().map(|(at, (line, row))| {
