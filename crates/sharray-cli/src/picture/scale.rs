@@ -4,6 +4,7 @@ use super::pixels::{Rgb, paint};
 use crate::items::Summary;
 use crate::screen::Colours;
 use crate::text;
+use std::sync::LazyLock;
 
 const NAN: Rgb = [255, 0, 255];
 const INFINITE: Rgb = [255, 255, 255];
@@ -86,9 +87,13 @@ pub(crate) fn odd_character(value: f64) -> char {
     }
 }
 
+/// All colours that are used: to work one out takes longer than all else that is done with an item.
+static VIRIDIS: LazyLock<[Rgb; 256]> =
+    LazyLock::new(|| std::array::from_fn(|at| colorous::VIRIDIS.eval_rational(at, 256).as_array()));
+
 /// The colour at a place from 0 to 1.
 pub(crate) fn viridis(place: f64) -> Rgb {
-    colorous::VIRIDIS.eval_continuous(place).as_array()
+    step(place, VIRIDIS.len()).and_then(|step| VIRIDIS.get(step)).copied().unwrap_or(NAN)
 }
 
 /// Which of so many steps a place from 0 to 1 is on.

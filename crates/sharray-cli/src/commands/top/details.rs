@@ -25,17 +25,30 @@ pub(super) struct Details {
     source: Option<([u8; 16], Source)>,
     /// The newest value, or why there is none.
     value: Result<(Slice, Value), String>,
+    /// Its picture, once it was drawn, and where.
+    picture: Option<(Rect, Vec<Line<'static>>)>,
 }
 
 impl Details {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), row: None, source: None, value: Err(String::new()) }
+        Self { name: name.to_owned(), row: None, source: None, value: Err(String::new()), picture: None }
     }
 
     /// Looks how it is now.
     pub(super) fn look(&mut self, place: &Directory, row: Option<&Row>) {
         self.row = row.cloned();
-        self.value = self.read(place);
+        // A large array takes a while to read and to draw: as long as nothing has changed it is not done again.
+        if !self.is_up_to_date() {
+            self.value = self.read(place);
+            self.picture = None;
+        }
+    }
+
+    fn is_up_to_date(&self) -> bool {
+        let info = self.row.as_ref().map(|row| &row.info);
+        let is_same = |(generation, _): &([u8; 16], Source)| info.is_some_and(|info| info.generation == *generation);
+        let sequence = self.value.as_ref().ok().map(|(_, value)| value.sequence);
+        self.source.as_ref().is_some_and(is_same) && sequence == info.map(|info| info.sequence)
     }
 
     fn read(&mut self, place: &Directory) -> Result<(Slice, Value), String> {
@@ -54,7 +67,7 @@ impl Details {
         Ok((slice, value))
     }
 
-    pub(super) fn draw(&self, frame: &mut Frame<'_>, area: Rect, colours: Colours) {
+    pub(super) fn draw(&mut self, frame: &mut Frame<'_>, area: Rect, colours: Colours) {
         let facts = self.facts();
         let height = u16::try_from(facts.len()).unwrap_or(u16::MAX);
         let [above, below] = Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
@@ -65,7 +78,11 @@ impl Details {
         match &self.value {
             Err(reason) => frame.render_widget(Paragraph::new(text::safe(reason).into_owned()), inside),
             Ok((slice, value)) => {
-                frame.render_widget(Paragraph::new(picture(slice, value, inside, colours)), inside);
+                if self.picture.as_ref().is_none_or(|(place, _)| *place != inside) {
+                    self.picture = Some((inside, picture(slice, value, inside, colours)));
+                }
+                let lines = self.picture.as_ref().map(|(_, lines)| lines.clone()).unwrap_or_default();
+                frame.render_widget(Paragraph::new(lines), inside);
             }
         }
     }

@@ -37,15 +37,16 @@ const KEYS: [&str; 9] = [
     "q, ctrl-c        leave",
 ];
 
-pub(super) fn draw(frame: &mut Frame<'_>, app: &App) {
+pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App) {
     let [above, middle, below] =
         Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
     let bar = Style::new().add_modifier(Modifier::REVERSED);
     frame.render_widget(Paragraph::new(title(app)).style(bar), above);
-    match &app.page {
-        Page::Table | Page::Filter => table(frame, middle, app),
+    let colours = app.colours;
+    match &mut app.page {
+        Page::Details(details) => details.draw(frame, middle, colours),
         Page::Keys => frame.render_widget(Paragraph::new(KEYS.map(Line::from).to_vec()), middle),
-        Page::Details(details) => details.draw(frame, middle, app.colours),
+        Page::Table | Page::Filter => table(frame, middle, app),
     }
     frame.render_widget(Paragraph::new(footer(app)).style(bar), below);
 }
