@@ -47,7 +47,7 @@ pub use error::{Error, Result};
 pub use growable::{AnyFollow, AnyGrowable, Follow, GrowableArray, GrowableBuilder};
 pub use guard::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, WriteGuard};
 pub use kind::Kind;
-pub use layout::format_table;
+pub use layout::{VERSION as FORMAT_VERSION, format_table};
 pub use memmap::{Advice, AnyMemmap, AnyMemmapBuilder, AnyMode, Memmap, MemmapBuilder, memmap, open_npy, save_npy};
 pub use scan::{Chunks, ChunksMut, Scan};
 pub use shape::{MAX_NDIM, Order};

@@ -30,6 +30,8 @@ pub struct ParticipantInfo {
     pub is_producer: bool,
     /// Whether the producer waits for it.
     pub is_lossless: bool,
+    /// How many published frames a lossless subscriber has not received yet; zero for everyone else.
+    pub behind: u64,
     /// How many frames it looks at; of an array in place, how many parts it reads that are not the whole.
     pub pins: usize,
     /// How many leases it has for reading all of an array in place, or waits for.
@@ -183,7 +185,7 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         max_len: is_table.then(|| segment.extent().max_len as usize),
         committed,
         created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
-        participants: if is_current { participants(segment, prod) } else { Vec::new() },
+        participants: if is_current { participants(segment, prod, sequence) } else { Vec::new() },
         is_closed: prod == Tag::CLOSED,
         is_broken: form.kind == Kind::Team && is_current && barrier::breach(segment).is_some(),
         is_retired: is_current && segment.is_retired(),
@@ -199,18 +201,21 @@ fn poisoned(segment: &Segment) -> Vec<u32> {
     (0..segment.blocks()).filter(is_poisoned).collect()
 }
 
-fn participants(segment: &Segment, prod: Tag) -> Vec<ParticipantInfo> {
+fn participants(segment: &Segment, prod: Tag, newest: u64) -> Vec<ParticipantInfo> {
     let mut found = Vec::new();
     let writers = || (0..segment.blocks()).map_while(|block| segment.block(block)).map(|block| block.wr);
     let owners: Vec<_> = writers().filter_map(|wr| Tag::from_bits(Word::load(wr, Relaxed)).participant()).collect();
     participant::scan(segment, |index, record| {
         let byte = LOCK_PARTICIPANTS + i64::from(index);
+        let cursor = record.cursor.load(Relaxed);
+        let is_lossless = cursor & cursor::ACTIVE != 0;
         found.push(ParticipantInfo {
             pid: segment.process(index).pid,
             is_alive: byte_lock::is_held(segment.lock_file(), byte).unwrap_or(true),
             rank: (segment.form().kind == Kind::Team).then_some(index),
             is_producer: prod.participant() == Some(index),
-            is_lossless: record.cursor.load(Relaxed) & cursor::ACTIVE != 0,
+            is_lossless,
+            behind: if is_lossless { (newest + 1).saturating_sub(cursor::next(cursor)) } else { 0 },
             pins: record.pins.iter().filter(|pin| Word::load(*pin, Relaxed) != 0).count(),
             holds: Word::load(record.holds, Relaxed) as usize,
             writes: owners.iter().filter(|owner| **owner == index).count(),

@@ -13,6 +13,7 @@
 
 mod array;
 mod cell;
+mod command;
 mod dtype;
 mod error;
 mod exchange;
@@ -42,6 +43,8 @@ mod _sharray {
     #[pymodule_export]
     use crate::cell::{Cell, CellWriter, attach_cell_again, cell};
     #[pymodule_export]
+    use crate::command::command;
+    #[pymodule_export]
     use crate::follower::Follower;
     #[pymodule_export]
     use crate::frame::Frame;
@@ -55,6 +58,7 @@ mod _sharray {
     use crate::publisher::{Loan, Publisher, publish};
     #[pymodule_export]
     use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
+    #[pymodule_export]
     use crate::table::{Table, attach_table_again, grow};
     #[pymodule_export]
     use crate::team::Team;

@@ -281,6 +281,12 @@ impl Participant {
         self.inner.is_lossless
     }
 
+    /// How many published frames a lossless subscriber has not received yet; zero for everyone else.
+    #[getter]
+    fn behind(&self) -> u64 {
+        self.inner.behind
+    }
+
     /// How many frames it looks at, or parts of an array in place it reads.
     #[getter]
     fn pins(&self) -> usize {
