@@ -18,14 +18,21 @@ static void must(int holds, const char *what) {
     }
 }
 
-/* One row of the next state from three of the last one. */
-static void step_row(const double *restrict above, const double *restrict here, const double *restrict below,
-                     double *restrict into, int size) {
-    into[0] = here[0];
-    for (int at = 1; at < size - 1; at++) {
+/* Some items of a row of the next state from three rows of the last one. */
+static void step_items(const double *restrict above, const double *restrict here, const double *restrict below,
+                       double *restrict into, int first, int end) {
+    for (int at = first; at < end; at++) {
         double around = (above[at] + below[at]) + (here[at - 1] + here[at + 1]);
         into[at] = here[at] + RATE * (around - 4.0 * here[at]);
     }
+}
+
+/* A row: up to the first item that stands on a line of the cache, and the others, which are stored a line at a time. */
+static void step_row(const double *above, const double *here, const double *below, double *into, int size) {
+    int line = size - 1 < 8 ? size - 1 : 8;
+    into[0] = here[0];
+    step_items(above, here, below, into, 1, line);
+    step_items(above, here, below, into, line, size - 1);
     into[size - 1] = here[size - 1];
 }
 

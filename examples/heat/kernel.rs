@@ -7,6 +7,9 @@ use std::ops::Range;
 /// How much of the difference to its neighbours an item gives away in a step. Above a quarter it would not be stable.
 const RATE: f64 = 0.2;
 
+/// So many items are a line of the cache.
+const LINE: usize = 8;
+
 /// Makes the rows `rows` of the state after `step` steps and one more, from the whole of that after `step`. The edge of the field
 /// stays as it is.
 ///
@@ -24,16 +27,22 @@ pub(crate) fn step(step: u64, old: &ArrayRef2<f64>, rows: Range<usize>, new: &mu
     if step % 2 == 0 { rows.clone().for_each(&mut make) } else { rows.clone().rev().for_each(&mut make) }
 }
 
-/// Slices of one length, known to be so, become vector instructions: the widest that the machine has.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+/// The inner items up to the first that stands on a line, and the others: those are stored a whole line at a time.
 fn inner_row(above: &[f64], here: &[f64], below: &[f64], into: &mut [f64]) {
     let Some(last) = into.len().checked_sub(1) else { return };
     (into[0], into[last]) = (here[0], here[last]);
-    let (above, below) = (&above[1..last], &below[1..last]);
-    let (left, right) = (&here[..last - 1], &here[2..=last]);
-    let (here, into) = (&here[1..last], &mut into[1..last]);
-    let n = into.len();
-    let (above, below, left, right, here) = (&above[..n], &below[..n], &left[..n], &right[..n], &here[..n]);
+    for items in [1..LINE.min(last), LINE.min(last)..last] {
+        inner_items(above, here, below, into, items);
+    }
+}
+
+/// Slices of one length, known to be so, become vector instructions: the widest that the machine has.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn inner_items(above: &[f64], here: &[f64], below: &[f64], into: &mut [f64], items: Range<usize>) {
+    let n = items.len();
+    let (left, right) = (&here[items.start - 1..][..n], &here[items.start + 1..][..n]);
+    let [above, here, below] = [above, here, below].map(|row| &row[items.clone()][..n]);
+    let into = &mut into[items][..n];
     for at in 0..n {
         let around = (above[at] + below[at]) + (left[at] + right[at]);
         into[at] = here[at] + RATE * (around - 4.0 * here[at]);
