@@ -187,19 +187,16 @@ pub(crate) fn arrive<W: World>(world: &W, me: Participant, round: Round) -> Resu
     Ok(())
 }
 
-/// Waits until a round is over in which this rank arrived; `false` if `until_ns` passes first. Looks at the word
-/// before it sleeps, as often as [`World::pause`] lets it from `looks` on, and when it has slept, for who died.
+/// How a round came out, if it is over.
+pub(crate) fn outcome<W: World>(world: &W, round: Round) -> Option<Result<()>> {
+    round.outcome(world, state(world))
+}
+
+/// Sleeps until a round is over in which this rank arrived; `false` if `until_ns` passes first. Then it looks who died.
 ///
 /// # Errors
 /// What broke the round, which is the same for all ranks.
-pub(crate) fn wait<W: World>(world: &W, me: Participant, round: Round, looks: u32, until_ns: u64) -> Result<bool> {
-    let mut looks = looks;
-    while world.pause(looks) {
-        if let Some(outcome) = round.outcome(world, state(world)) {
-            return outcome.map(|()| true);
-        }
-        looks += 1;
-    }
+pub(crate) fn wait<W: World>(world: &W, me: Participant, round: Round, until_ns: u64) -> Result<bool> {
     let bar = world.bar();
     loop {
         let seen = state(world);
@@ -217,7 +214,7 @@ pub(crate) fn wait<W: World>(world: &W, me: Participant, round: Round, looks: u3
     look_around(world, me, round)?;
     // The last one to arrive may have died before it could count the round.
     complete(world, round);
-    round.outcome(world, state(world)).transpose().map(|passed| passed.is_some())
+    outcome(world, round).transpose().map(|passed| passed.is_some())
 }
 
 /// Recovers those of whom the round waits and who are dead. It is broken by that, or, if it is a reset, waits for who

@@ -47,7 +47,7 @@ impl Rank {
         loop {
             let slice_end_ns = self.world.now_ns().saturating_add(1);
             // For one who is dead the clock has run out.
-            if slice_end_ns == u64::MAX || barrier::wait(&self.world, self.me, round, 0, slice_end_ns)? {
+            if slice_end_ns == u64::MAX || barrier::wait(&self.world, self.me, round, slice_end_ns)? {
                 return Ok(());
             }
         }
