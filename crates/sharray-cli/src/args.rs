@@ -16,6 +16,9 @@ Exit codes:
 
 Names that arrays can have, and where they are found, are explained in the documentation of the library.";
 
+/// The shortest time between two looks.
+const SHORTEST: Duration = Duration::from_millis(20);
+
 /// Looks at shared arrays, shows them, moves them from and to files, and tidies up.
 #[derive(Debug, Parser)]
 #[command(name = "sharray", version, after_help = EXIT_CODES, max_term_width = 100, disable_help_subcommand = true)]
@@ -77,7 +80,7 @@ pub(crate) struct Info {
 #[derive(ClapArgs, Debug)]
 pub(crate) struct Top {
     /// Seconds between two looks
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = period)]
     pub(crate) every: Duration,
 }
 
@@ -120,7 +123,7 @@ pub(crate) struct Show {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["every", "follow"])]
     pub(crate) png: Option<PathBuf>,
     /// Show it again after so many seconds, until Ctrl-C
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "follow")]
+    #[arg(long, value_name = "SECONDS", value_parser = period, conflicts_with = "follow")]
     pub(crate) every: Option<Duration>,
     /// Show it again whenever it has changed, until Ctrl-C
     #[arg(long)]
@@ -251,6 +254,12 @@ impl Place {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// Seconds between two looks: more of them than a screen shows would only keep a processor busy.
+fn period(text: &str) -> Result<Duration, String> {
+    let period = seconds(text)?;
+    if period >= SHORTEST { Ok(period) } else { Err(format!("expected {} or more", SHORTEST.as_secs_f64())) }
 }
 
 fn shape(text: &str) -> Result<Lengths, String> {

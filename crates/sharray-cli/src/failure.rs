@@ -111,7 +111,7 @@ fn advice(error: &Error) -> Option<String> {
         Error::Poisoned { name, .. } => {
             format!("look at what it holds, and `sharray recover --repair {name}` lets readers in again")
         }
-        Error::Untrusted { .. } => "`--trust-others` uses it all the same".to_owned(),
+        Error::Untrusted { .. } => "`--dir PATH --trust-others` uses it all the same".to_owned(),
         Error::NoSpace { .. } => {
             "`sharray gc` frees what nobody needs, `sharray doctor` says how much there is".to_owned()
         }

@@ -32,6 +32,7 @@ fn exit_codes_are_as_documented() -> Outcome {
         (&["nonsense"], 2),
         (&[], 2),
         (&["top"], 2),
+        (&["show", "camera", "--every", "0"], 2),
         (&["watch", "camera", "--timeout", "0"], 4),
         (&["watch", "camera", "--timeout", "0.05"], 4),
         (&["watch", "sim/field", "--timeout", "0.05"], 4),

@@ -5,7 +5,7 @@
 mod support;
 
 use ndarray::{Array1, Ix1, Ix2};
-use sharray::{Directory, SharedArray, SharedCell, save_npy};
+use sharray::{AnyArray, DType, Directory, SharedArray, SharedCell, save_npy};
 use snapbox::{Data, assert_data_eq, file};
 use support::{Outcome, Place, publish};
 
@@ -124,6 +124,26 @@ fn show_draws() -> Outcome {
         "sharray show sim/field --field x",
     ];
     check(&place.transcripts(&lines)?, file!["snapshots/show.txt"]);
+    Ok(())
+}
+
+/// Nothing is divided by a dimension of zero, and a shape of many times nothing is not gone through.
+#[test]
+fn what_has_no_items_is_no_trouble() -> Outcome {
+    let place = Place::new()?;
+    for (at, shape) in
+        [vec![0], vec![3, 0], vec![0, 3], vec![0, 4, 3], vec![5, 0, 7], vec![1 << 40, 0]].iter().enumerate()
+    {
+        let name = format!("empty-{at}");
+        drop(AnyArray::builder().directory(&place.arrays).create(&name, &DType::F64, shape)?);
+        let text = place.transcript(&format!("sharray show {name}"))?;
+        assert!(text.contains("there are no items") && !text.contains("exit code"), "{shape:?}: {text}");
+        let text = place.transcript(&format!("sharray show {name} --png no.png"))?;
+        assert!(text.contains("error: there are no items to draw\n[exit code 1]"), "{shape:?}: {text}");
+        let text = place.transcript(&format!("sharray info {name}"))?;
+        assert!(text.contains("np.memmap("), "{shape:?}: {text}");
+    }
+    assert!(place.run(["ls"])?.status.success());
     Ok(())
 }
 
