@@ -63,3 +63,13 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
+
+/// The names of the files in a folder of the project, in order, without what comes after the dot.
+pub(crate) fn names_in(folder: &str) -> Outcome<Vec<String>> {
+    let folder = root().join(folder);
+    let entries = std::fs::read_dir(&folder).map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
+    let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    let mut names: Vec<String> = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    Ok(names)
+}

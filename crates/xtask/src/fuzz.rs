@@ -1,6 +1,6 @@
 //! Fuzzing: bytes that others wrote, as hostile as libFuzzer finds them. A target is a file in `fuzz/fuzz_targets`.
 
-use crate::command::{Outcome, cargo, output, program, root, target};
+use crate::command::{Outcome, cargo, names_in, output, program, target};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub(crate) fn glance() -> Outcome<Option<String>> {
 }
 
 fn fuzz(names: &[&str], seconds: &str, tool: &Path) -> Outcome {
-    let all = targets()?;
+    let all = names_in("fuzz/fuzz_targets")?;
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|known| known == *name)) {
         return Err(format!("there is no target {unknown}, expected one of: {}", all.join(" ")));
     }
@@ -47,15 +47,6 @@ fn fuzz(names: &[&str], seconds: &str, tool: &Path) -> Outcome {
         program(tool, &words).env("RUSTC_BOOTSTRAP", "1").run()?;
     }
     Ok(())
-}
-
-fn targets() -> Outcome<Vec<String>> {
-    let folder = root().join("fuzz/fuzz_targets");
-    let entries = fs::read_dir(&folder).map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
-    let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let mut names: Vec<String> = entries.flatten().filter_map(|entry| stem(entry.path())).collect();
-    names.sort();
-    Ok(names)
 }
 
 /// cargo-fuzz: the one that is here, or else one of our own, which is made once.

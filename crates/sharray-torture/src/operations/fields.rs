@@ -1,5 +1,6 @@
 //! Arrays in place: attaching to them, leases within leases, and what every look at one must find.
 
+mod owned;
 mod reading;
 mod writing;
 
@@ -17,7 +18,7 @@ use std::time::Duration;
 use writing::{lease, rewrite};
 
 /// The parts of the table.
-pub(super) const OPERATIONS: [&[Operation]; 3] = [HANDLES, writing::OPERATIONS, reading::OPERATIONS];
+pub(super) const OPERATIONS: [&[Operation]; 4] = [HANDLES, writing::OPERATIONS, reading::OPERATIONS, owned::OPERATIONS];
 
 const HANDLES: &[Operation] = &[
     operation("array: attach", 30, WATCH_MS, attach),

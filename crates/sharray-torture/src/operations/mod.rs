@@ -48,13 +48,14 @@ const fn operation(name: &'static str, weight: u32, waits_ms: u64, run: fn(&mut 
 pub(crate) fn all() -> &'static [Operation] {
     static ALL: OnceLock<Vec<Operation>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let [handles, writing, reading] = fields::OPERATIONS;
+        let [handles, writing, reading, owned] = fields::OPERATIONS;
         let parts = [
             publishing::OPERATIONS,
             subscribing::OPERATIONS,
             handles,
             writing,
             reading,
+            owned,
             cells::OPERATIONS,
             names::OPERATIONS,
             threads::OPERATIONS,

@@ -9,8 +9,8 @@ use crate::operations::{Operation, operation};
 use crate::payload::Version;
 use crate::sabotage::Sabotage;
 use crate::worker::Worker;
-use ndarray::IxDyn;
-use sharray::WriteGuard;
+use ndarray::{Ix1, Ix2, IxDyn};
+use sharray::{OwnedWriteGuard, WriteGuard};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -75,15 +75,59 @@ fn write_some(worker: &mut Worker, at: usize, handle: &FieldHandle, blocks: Rang
         }
     }
     drop(guard);
+    remember(worker, at, &written)?;
+    sequence_went_on(worker, at, handle)
+}
+
+/// What was written, and others may have written over since: no more than a lower bound.
+pub(super) fn remember(worker: &mut Worker, at: usize, written: &[(usize, Version)]) -> Outcome {
     let Worker { journal, memory, .. } = worker;
-    // Others may have written since, so this is no more than a lower bound.
-    for (block, version) in &written {
-        if FIELDS[at].is_lasting {
-            journal.raise_mark(block_mark(at, *block), version.count);
-            memory.compare(block_mark(at, *block), version.count, version.salt)?;
+    for (block, version) in written.iter().filter(|_| FIELDS[at].is_lasting) {
+        journal.raise_mark(block_mark(at, *block), version.count);
+        memory.compare(block_mark(at, *block), version.count, version.salt)?;
+    }
+    Ok(())
+}
+
+/// What a lease to write lends, borrowed from its handle or owned.
+pub(super) trait Lent {
+    fn first_row(&self) -> usize;
+    fn words_mut(&mut self) -> Option<&mut [u64]>;
+    fn is_poisoned(&self) -> bool;
+    fn clear_poison(&mut self);
+}
+
+impl Lent for WriteGuard<'_, u64, IxDyn> {
+    fn first_row(&self) -> usize {
+        self.rows().start
+    }
+    fn words_mut(&mut self) -> Option<&mut [u64]> {
+        self.as_slice_mut()
+    }
+    fn is_poisoned(&self) -> bool {
+        Self::is_poisoned(self)
+    }
+    fn clear_poison(&mut self) {
+        Self::clear_poison(self);
+    }
+}
+
+impl Lent for OwnedWriteGuard {
+    fn first_row(&self) -> usize {
+        self.rows().start
+    }
+    fn words_mut(&mut self) -> Option<&mut [u64]> {
+        match self.shape().len() {
+            1 => self.view_mut::<u64, Ix1>()?.into_slice(),
+            _ => self.view_mut::<u64, Ix2>()?.into_slice(),
         }
     }
-    sequence_went_on(worker, at, handle)
+    fn is_poisoned(&self) -> bool {
+        Self::is_poisoned(self)
+    }
+    fn clear_poison(&mut self) {
+        Self::clear_poison(self);
+    }
 }
 
 /// Writes the next version of all that is lent. Only a writer that is told of poison may find something torn.
@@ -91,12 +135,12 @@ pub(super) fn rewrite(
     worker: &mut Worker,
     at: usize,
     handle: &FieldHandle,
-    guard: &mut WriteGuard<'_, u64, IxDyn>,
+    guard: &mut impl Lent,
     pause: Duration,
 ) -> Outcome<Vec<(usize, Version)>> {
     let (field, is_poisoned) = (&FIELDS[at], guard.is_poisoned());
-    let start = guard.rows().start * field.row_len();
-    let words = guard.as_slice_mut().ok_or("its items are not in order")?;
+    let start = guard.first_row() * field.row_len();
+    let words = guard.words_mut().ok_or("its items are not in order")?;
     let next = if is_poisoned {
         worker.journal.count(Event::Poison);
         after_poison(worker, at, handle, start, words)?
