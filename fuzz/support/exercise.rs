@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 use sharray::{
-    AnyArray, AnyCell, AnyFrame, AnyPublisher, AnySubscriber, Backpressure, DType, Directory, Error, Kind, Reduction, Result,
-    Team, wait_any,
+    AnyArray, AnyCell, AnyFrame, AnyPublisher, AnySubscriber, Backpressure, DType, Directory, Error, Kind, Reduction,
+    Result, Team, wait_any,
 };
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -23,7 +23,9 @@ pub(crate) fn golden() -> Vec<Vec<u8>> {
 
 /// One of each kind, in the middle of everything.
 pub(crate) fn deserted() -> Vec<Vec<u8>> {
-    [stream(), array(Order::C), array(Order::Fortran), cell(), team()].map(|made| made.expect("room for a small file")).into()
+    [stream(), array(Order::C), array(Order::Fortran), cell(), team()]
+        .map(|made| made.expect("room for a small file"))
+        .into()
 }
 
 /// A producer that loans, three subscribers that pin, a frame that was committed.

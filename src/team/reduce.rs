@@ -89,12 +89,11 @@ pub(super) fn fold_of(reduction: Reduction, dtype: &DType) -> Result<Fold> {
     Ok(match number {
         // Zero or one: the sum is whether any is.
         Number::Bool if reduction == Reduction::Sum => fold::<u8>(Reduction::Max),
-        Number::Bool => fold::<u8>(reduction),
         Number::I8 => fold::<i8>(reduction),
         Number::I16 => fold::<i16>(reduction),
         Number::I32 => fold::<i32>(reduction),
         Number::I64 => fold::<i64>(reduction),
-        Number::U8 => fold::<u8>(reduction),
+        Number::Bool | Number::U8 => fold::<u8>(reduction),
         Number::U16 => fold::<u16>(reduction),
         Number::U32 => fold::<u32>(reduction),
         Number::U64 => fold::<u64>(reduction),
