@@ -47,11 +47,11 @@ fn five_rows([above, here, below]: [&[f32]; 3]) -> [&[f32]; 5] {
 
 /// Slices of one length, known to be so, become vector instructions.
 fn inner_items(old_u: [&[f32]; 5], old_v: [&[f32]; 5], u: &mut [f32], v: &mut [f32]) {
-    let n = u.len();
-    let ([a, b, c, d, e], [f, g, h, i, j]) = (old_u.map(|row| &row[..n]), old_v.map(|row| &row[..n]));
-    let v = &mut v[..n];
-    for at in 0..n {
-        (u[at], v[at]) = item([a[at], b[at], c[at], d[at], e[at]], [f[at], g[at], h[at], i[at], j[at]]);
+    let len = u.len();
+    let (old_u, old_v) = (old_u.map(|row| &row[..len]), old_v.map(|row| &row[..len]));
+    let v = &mut v[..len];
+    for at in 0..len {
+        (u[at], v[at]) = item(old_u.map(|row| row[at]), old_v.map(|row| row[at]));
     }
 }
 
