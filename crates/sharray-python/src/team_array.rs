@@ -136,8 +136,8 @@ impl Block {
     }
 
     /// This rank's rows of the new array, to be written, all of them: they hold what was there two steps ago.
-    #[getter]
-    fn new(&self, py: Python<'_>) -> Result<Py<PyAny>> {
+    #[getter(new)]
+    fn new_rows(&self, py: Python<'_>) -> Result<Py<PyAny>> {
         Ok(self.views(py)?.1)
     }
 
