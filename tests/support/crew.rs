@@ -15,12 +15,12 @@ pub(crate) fn join(place: &Directory, rank: u32) -> sharray::Result<Team> {
 }
 
 /// What a rank does in a sum.
-pub(crate) fn sum(team: &Team) -> sharray::Result<f64> {
-    team.sum(&arr1(&[f64::from(team.rank()) + 0.5]), SOON).map(|sum| sum[0])
+pub(crate) fn sum(team: &Team) -> sharray::Result<u32> {
+    team.sum(&arr1(&[team.rank() + 1]), SOON).map(|sum| sum[0])
 }
 
 /// The sum of all ranks.
-pub(crate) const SUM: f64 = 4.5;
+pub(crate) const SUM: u32 = 6;
 
 /// What a round has come to, for all who live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,6 +73,13 @@ impl Rank {
     }
 }
 
+/// Each rank does this on a thread of its own.
+fn each<const N: usize>(ranks: [Rank; N], act: fn(&Rank)) {
+    for rank in ranks.map(|rank| thread::spawn(move || act(&rank))) {
+        rank.join().expect("no panic");
+    }
+}
+
 fn said(outcome: &Result<(), Fault>) -> String {
     match outcome {
         Ok(()) => "passed".to_owned(),
@@ -84,14 +91,11 @@ fn said(outcome: &Result<(), Fault>) -> String {
 fn what_was_done_before_is_seen_after() {
     explore_with(Some(3), &["passed"], |outcomes| {
         let ranks = team::<2>();
-        let threads = ranks.map(|rank| {
-            thread::spawn(move || {
-                rank.do_something(7);
-                rank.barrier().expect("all are here");
-                assert_eq!(rank.look_at(1 - rank.me.index), 7);
-            })
+        each(ranks, |rank| {
+            rank.do_something(7);
+            rank.barrier().expect("all are here");
+            assert_eq!(rank.look_at(1 - rank.me.index), 7);
         });
-        threads.into_iter().for_each(|rank| rank.join().expect("no panic"));
         outcomes.saw("passed");
     });
 }
@@ -101,17 +105,14 @@ fn what_was_done_before_is_seen_after() {
 fn two_rounds_follow_each_other() {
     explore_with(Some(2), &["passed"], |outcomes| {
         let ranks = team::<2>();
-        let threads = ranks.map(|rank| {
-            thread::spawn(move || {
-                for number in 1..=2 {
-                    rank.do_something(number);
-                    rank.barrier().expect("all are here");
-                    assert_eq!(rank.look_at(1 - rank.me.index), number);
-                    rank.barrier().expect("all are here");
-                }
-            })
+        each(ranks, |rank| {
+            for number in 1..=2 {
+                rank.do_something(number);
+                rank.barrier().expect("all are here");
+                assert_eq!(rank.look_at(1 - rank.me.index), number);
+                rank.barrier().expect("all are here");
+            }
         });
-        threads.into_iter().for_each(|rank| rank.join().expect("no panic"));
         outcomes.saw("passed");
     });
 }
@@ -121,14 +122,11 @@ fn two_rounds_follow_each_other() {
 fn the_last_of_three_wakes_both_others() {
     explore_with(Some(2), &["passed"], |outcomes| {
         let ranks = team::<3>();
-        let threads = ranks.map(|rank| {
-            thread::spawn(move || {
-                rank.do_something(7);
-                rank.barrier().expect("all are here");
-                assert_eq!(rank.look_at((rank.me.index + 1) % 3), 7);
-            })
+        each(ranks, |rank| {
+            rank.do_something(7);
+            rank.barrier().expect("all are here");
+            assert_eq!(rank.look_at((rank.me.index + 1) % 3), 7);
         });
-        threads.into_iter().for_each(|rank| rank.join().expect("no panic"));
         outcomes.saw("passed");
     });
 }
@@ -186,15 +184,12 @@ fn a_reset_lets_all_go_on() {
     explore_with(Some(2), &["passed"], |outcomes| {
         let ranks = team::<2>();
         ranks[0].break_by_time();
-        let threads = ranks.map(|rank| {
-            thread::spawn(move || {
-                rank.do_something(7);
-                rank.reset().expect("all are here");
-                assert_eq!(rank.look_at(1 - rank.me.index), 7);
-                rank.barrier().expect("all are here");
-            })
+        each(ranks, |rank| {
+            rank.do_something(7);
+            rank.reset().expect("all are here");
+            assert_eq!(rank.look_at(1 - rank.me.index), 7);
+            rank.barrier().expect("all are here");
         });
-        threads.into_iter().for_each(|rank| rank.join().expect("no panic"));
         outcomes.saw("passed");
     });
 }

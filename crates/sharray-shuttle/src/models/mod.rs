@@ -3,6 +3,7 @@
 mod array;
 mod cell;
 mod stream;
+mod team;
 
 use crate::protocol::participant::{self, Participant};
 use crate::protocol::{Fault, World};
