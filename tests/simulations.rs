@@ -307,6 +307,35 @@ fn a_second_run_of_a_name_is_refused() -> Outcome {
     check_empty(&place)
 }
 
+/// What a launcher says to its ranks is checked as what anybody else says.
+#[test]
+fn a_rank_that_is_told_nonsense_says_so() -> Outcome {
+    for (rank, size, complaint) in [
+        ("one", "2", "SHARRAY_RANK is \"one\", expected a number"),
+        ("2", "2", "rank 2 of 2 cannot be"),
+        ("0", "", "SHARRAY_SIZE is \"\", expected a number"),
+    ] {
+        let place = Place::new()?;
+        let mut command = Command::new(program("heat"));
+        command.env("SHARRAY_DIR", place.path()).env("SHARRAY_TEAM", "team").env("SHARRAY_RANK", rank);
+        let launcher = std::process::id().to_string();
+        let output = command.env("SHARRAY_SIZE", size).env("SHARRAY_LAUNCHER", launcher).output()?;
+        let said = String::from_utf8(output.stderr)?;
+        assert!(!output.status.success() && said.contains(complaint), "{said}");
+    }
+    Ok(())
+}
+
+/// No ranks are no team.
+#[test]
+fn a_run_of_no_ranks_is_refused() -> Outcome {
+    let place = Place::new()?;
+    let (status, said) = Run::start(&place, &with(HEAT, &["--ranks", "0"]))?.finish()?;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("it has 0 ranks, expected at least 1"), "{said}");
+    check_empty(&place)
+}
+
 /// A folder with other arrays in it is nobody's run: nothing there is touched.
 #[test]
 fn other_arrays_are_left_alone() -> Outcome {

@@ -63,11 +63,7 @@ impl Team {
         let mut raised = None;
         let done = py.detach(|| {
             let mut goes_on = || {
-                raised = Python::attach(|py| -> PyResult<()> {
-                    py.check_signals()?;
-                    Ok(())
-                })
-                .err();
+                raised = Python::attach(|py| py.check_signals().err());
                 raised.is_none()
             };
             call(&team, Patience::asking(timeout, &mut goes_on))
