@@ -56,9 +56,9 @@ fn export(args: &Get, array: &AnyArray, path: &Path, interrupt: &Interrupt) -> O
     Ok(())
 }
 
-/// The next frame of a stream; what a cell holds.
+/// The next frame of a stream; of all else, what is there.
 fn next(args: &Get, source: &mut Source, interrupt: &Interrupt) -> Outcome<Option<Value>> {
-    if let Source::Cell(..) = source {
+    if !matches!(source, Source::Stream(_)) {
         return Ok(source.newest(Duration::ZERO)?);
     }
     let start = Instant::now();

@@ -9,7 +9,7 @@ use crate::kinds::{Access, Source, Value, words};
 use crate::screen::Out;
 use crate::text;
 use serde_json::json;
-use sharray::{DTypeKind, Directory, Error};
+use sharray::{Directory, Error};
 use std::io::Write;
 use std::time::Instant;
 
@@ -86,10 +86,9 @@ fn print(args: &Watch, value: &Value, out: &mut Out) -> Outcome {
 /// Of what has no numbers there is none.
 fn summary(args: &Watch, value: &Value) -> Outcome<Option<Summary>> {
     let field = args.field.field.as_deref();
-    let has_none = matches!(value.dtype.kind(), DTypeKind::Struct(_)) && field.is_none();
     match Items::new(&value.dtype, &value.shape, value.order, field) {
         Ok(items) => Ok(Some(Summary::of(&items, &value.bytes))),
-        Err(_) if has_none || field.is_none() => Ok(None),
+        Err(_) if field.is_none() => Ok(None),
         Err(failure) => Err(failure),
     }
 }
