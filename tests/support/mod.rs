@@ -46,7 +46,10 @@ use std::time::{Duration, Instant};
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// How long anything may take that should happen at once. Far more than it takes on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20 * SLOWNESS as u64);
+
+/// What a sanitizer looks after is several times slower.
+const SLOWNESS: u32 = if option_env!("SHARRAY_SANITIZED").is_some() { 10 } else { 1 };
 
 /// The parts that children can play, by name.
 pub(crate) type Roles = &'static [(&'static str, fn(&Task) -> Outcome)];
@@ -119,6 +122,7 @@ pub(crate) fn main(roles: Roles, tests: Vec<Test>) -> ExitCode {
 
 /// Runs a test, and gives up on it after the deadline: a hang is a failure like any other.
 fn within(deadline: Duration, run: fn() -> Outcome) -> Result<(), Failed> {
+    let deadline = deadline * SLOWNESS;
     let (done, outcome) = mpsc::channel();
     let runner = thread::spawn(move || done.send(run()));
     match outcome.recv_timeout(deadline) {
