@@ -45,7 +45,6 @@ fn specs() -> Result<Vec<(&'static str, Spec)>> {
         ("in-place-described", described),
         ("cell", Spec { slots: 2, ..spec(Kind::Cell, "[('x', '<f8'), ('y', '<f8')]", &[], Order::C)? }),
         ("growable", Spec { flags: flags::SPARSE, ..spec(Kind::Growable, "<i4", &[16, 2], Order::C)? }),
-        ("team", Spec { slots: 2, blocks: 2, ..spec(Kind::Team, "<f8", &[4], Order::C)? }),
     ])
 }
 
