@@ -34,6 +34,7 @@ mod segment;
 mod shape;
 mod stream;
 mod sys;
+mod team;
 mod truncation;
 mod view;
 
@@ -46,7 +47,7 @@ pub use error::{Error, Result};
 pub use growable::{AnyFollow, AnyGrowable, Follow, GrowableArray, GrowableBuilder};
 pub use guard::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, WriteGuard};
 pub use kind::Kind;
-pub use layout::format_table;
+pub use layout::{VERSION as FORMAT_VERSION, format_table};
 pub use memmap::{Advice, AnyMemmap, AnyMemmapBuilder, AnyMode, Memmap, MemmapBuilder, memmap, open_npy, save_npy};
 pub use scan::{Chunks, ChunksMut, Scan};
 pub use shape::{MAX_NDIM, Order};
@@ -56,6 +57,7 @@ pub use stream::{
     PublisherBuilder, Source, Subscriber, SubscriberBuilder, wait_any,
 };
 
+pub use team::{AnyTeamArray, Block, Launcher, Patience, Reduction, Team, TeamArray, TeamBuilder};
 pub use truncation::survive_truncation;
 
 /// How a plain file is mapped.

@@ -61,6 +61,9 @@ pub(crate) struct Form {
 impl Form {
     /// As an error message names it.
     pub(crate) fn describe(&self) -> String {
+        if self.kind == Kind::Team {
+            return self.kind.to_string();
+        }
         if let (Kind::Growable, [_, row @ ..]) = (self.kind, self.shape.as_slice()) {
             return format!("{} of {}, each row of shape {row:?}", self.kind, self.dtype);
         }
@@ -426,13 +429,16 @@ impl Segment {
         }
     }
 
-    /// Stores one of a cell's two copies of its value. The caller has the writer's role, and no reader is sent there.
+    /// Stores bytes in a slot, from the word on in which `offset` is. The caller alone may write there, as the writer of a
+    /// cell or as the rank whose slot it is, and who reads them meanwhile does not believe it.
     #[inline]
-    pub(crate) fn store_copy(&self, copy: u32, source: &[u8]) {
-        if let Some(target) = self.payload(copy).filter(|_| source.len() as u64 <= self.size_bytes) {
+    pub(crate) fn copy_in(&self, slot: u32, offset: u64, source: &[u8]) {
+        let offset = offset & !7;
+        let fits = offset + source.len() as u64 <= self.size_bytes;
+        if let Some(target) = self.payload(slot).filter(|_| fits) {
             // SAFETY: `payload` checked that the slot is inside the mapping; a slot's stride is a multiple of 128 bytes in a
             // file with several, so writing up to the next multiple of 8 stays inside it.
-            unsafe { copy_in(source, target.cast()) };
+            unsafe { copy_in(source, target.wrapping_add(offset as usize).cast()) };
         }
     }
 

@@ -12,6 +12,7 @@ use sharray::{Backpressure, Directory};
 use std::process::ExitCode;
 use support::cell::{self, Readers};
 use support::child::{Child, Task};
+use support::crew::{self, Crew, MORTAL, Told};
 use support::field::{self, BLOCKS};
 use support::heirs::{self, Heirs, NEW};
 use support::steps::{Point, die_within};
@@ -27,6 +28,7 @@ const ROLES: Roles = &[
     ("publish", publish),
     ("read", read),
     ("store", store),
+    ("arrive", arrive),
     ("append", append),
 ];
 
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
             test("killed_at_any_instruction_of_a_store", || of_a_store("store", 2)),
             test("killed_at_any_instruction_of_a_store_that_takes_the_role", || of_a_store("take and store", 2)),
             test("killed_at_any_instruction_of_a_load", || of_a_store("load", 1)),
+            test("killed_at_any_instruction_of_arriving", of_arriving),
             test("killed_at_any_instruction_of_an_append", || of_an_append("append", 2)),
             test("killed_at_any_instruction_of_the_first_append", || of_an_append("append", 0)),
             test("killed_at_any_instruction_of_looking_at_rows", || of_an_append("look", 2)),
@@ -206,6 +209,23 @@ fn of_a_store(operation: &str, most: u64) -> Outcome {
         let readers = Readers::new()?;
         kill.child("store", &[readers.path()?, operation])?;
         readers.go_on(kill.at, if kill.is_past_end() { most } else { 1 }, most)
+    })
+}
+
+/// Child: arrives in a barrier, as the last one or before.
+fn arrive(task: &Task) -> Outcome {
+    let team = crew::join(&Directory::open(task.arg(1)?)?, MORTAL)?;
+    die_within(task, || team.barrier(SOON))
+}
+
+fn of_arriving() -> Outcome {
+    Point::Instruction.at_each("arriving", |kill| {
+        let crew = Crew::new()?;
+        let told = crew.all(|team| team.barrier(SOON), || kill.child("arrive", &[crew.path()?]))?;
+        let passed = Told::by(&told)? == Told::Passed;
+        ensure!(passed || !kill.is_past_end(), "it came through, and the others did not");
+        crew.are_told()?;
+        crew.go_on()
     })
 }
 

@@ -7,7 +7,7 @@ mod place;
 
 use bytes::{offset, region};
 use place::{Outcome, Place, refusal};
-use sharray::{AnyGrowable, AnyPublisher, AnySubscriber, DType, Error, Kind, Order};
+use sharray::{AnyGrowable, AnyPublisher, AnySubscriber, DType, Error, Kind, Order, Team};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +85,34 @@ fn todays_streams_are_the_golden_ones() -> Outcome {
         let first = golden.iter().zip(&made).position(|(one, other)| one != other);
         assert!(golden == made, "{name} differs first at byte {first:?}");
     }
+    Ok(())
+}
+
+/// A team of two, one of whom was here and left: the other one is told so.
+#[test]
+fn todays_team_is_the_golden_one() -> Outcome {
+    let place = Place::new()?;
+    drop(Team::builder().directory(&place).join("team", 1, 2)?);
+    let mut made = fs::read(place.file("team"))?;
+    if std::env::var_os("SHARRAY_WRITE_GOLDEN").is_some() && !golden("team").exists() {
+        fs::write(golden("team"), &made)?;
+    }
+    let mut golden_team = fs::read(golden("team"))?;
+    for bytes in [&mut golden_team, &mut made] {
+        mask(bytes, 1);
+    }
+    let first = golden_team.iter().zip(&made).position(|(one, other)| one != other);
+    assert!(golden_team == made, "it differs first at byte {first:?}");
+    Ok(())
+}
+
+/// A copy of the golden team is opened cold: nobody has been here.
+#[test]
+fn a_golden_team_is_joined_cold() -> Outcome {
+    let place = Place::new()?;
+    bytes::write(&place.file("team"), &fs::read(golden("team"))?)?;
+    let team = Team::builder().directory(&place).join("team", 0, 2)?;
+    assert_eq!((team.is_broken(), place.inspect("team")?.sequence), (false, 0));
     Ok(())
 }
 
@@ -188,7 +216,7 @@ fn golden_files_are_told() -> Outcome {
         ("cell", Kind::Cell, "[('x', '<f8'), ('y', '<f8')]", &[]),
         // How many rows there are is told by words of another boot.
         ("growable", Kind::Growable, "<i4", &[0, 2]),
-        ("team", Kind::Team, "<f8", &[4]),
+        ("team", Kind::Team, "<u1", &[32_768]),
     ] {
         let info = directory.inspect(name)?;
         assert_eq!((info.kind, info.dtype, &info.shape[..]), (kind, DType::parse(dtype)?, shape), "{name}");

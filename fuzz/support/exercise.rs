@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 use sharray::{
-    AnyArray, AnyCell, AnyFrame, AnyGrowable, AnyPublisher, AnySubscriber, Backpressure, Directory, Error, Kind,
-    Result, wait_any,
+    AnyArray, AnyCell, AnyFrame, AnyGrowable, AnyPublisher, AnySubscriber, Backpressure, DType, Directory, Error, Kind,
+    Reduction, Result, Team, wait_any,
 };
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -32,7 +32,8 @@ pub(crate) fn check<T>(what: &str, call: impl FnOnce() -> Result<T>) -> Option<T
 pub(crate) fn everything(place: &Directory, name: &str) {
     check("list", || place.list());
     // What cannot be told what it is, is tried as everything.
-    let kind = check("inspect", || place.inspect(name)).map(|info| info.kind);
+    let info = check("inspect", || place.inspect(name));
+    let kind = info.as_ref().map(|info| info.kind);
     let is = |one| kind.is_none_or(|kind| kind == one);
     if is(Kind::InPlace) {
         for builder in [AnyArray::builder().read_only(), AnyArray::builder()] {
@@ -55,7 +56,15 @@ pub(crate) fn everything(place: &Directory, name: &str) {
             }
         }
     }
-    if !matches!(kind, Some(Kind::InPlace | Kind::Cell | Kind::Growable)) {
+    if is(Kind::Team) {
+        let size = info.map_or(1, |info| info.slots);
+        for rank in [0, size - 1] {
+            if let Some(handle) = check("join", || Team::builder().directory(place).join(name, rank, size)) {
+                team(&handle);
+            }
+        }
+    }
+    if !matches!(kind, Some(Kind::InPlace | Kind::Cell | Kind::Growable | Kind::Team)) {
         stream(place, name);
     }
     check("collect garbage", || place.collect_garbage());
@@ -137,6 +146,18 @@ pub(crate) fn table(table: &AnyGrowable) {
     }
     check("commit", || table.commit());
     black_box((table.is_retired(), table.committed(), table.attributes(), table.shape()));
+}
+
+/// Every collective call, twice: others may be waited for, and then the team is broken.
+pub(crate) fn team(team: &Team) {
+    for _ in 0..2 {
+        check("barrier", || team.barrier(MOMENT));
+        let mut bytes = [1; 8];
+        check("sum", || team.reduce_bytes(Reduction::Sum, &DType::F64, &[], &mut bytes, MOMENT));
+        check("broadcast", || team.broadcast_bytes(team.size() - 1, &DType::F64, &[], &mut bytes, MOMENT));
+        check("reset", || team.reset(MOMENT));
+        black_box(team.is_broken());
+    }
 }
 
 /// Publishes, and sees what is published by a pin of its own.

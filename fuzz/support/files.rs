@@ -5,7 +5,7 @@
 use crate::bytes::region;
 use crate::place::Place;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
-use sharray::{AnyArray, AnyCell, AnyGrowable, AnyPublisher, AnySubscriber, DType, Order};
+use sharray::{AnyArray, AnyCell, AnyGrowable, AnyPublisher, AnySubscriber, DType, Order, Team};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(crate) fn golden() -> Vec<Vec<u8>> {
 
 /// One of each kind, in the middle of everything.
 pub(crate) fn deserted() -> Vec<Vec<u8>> {
-    [stream(), array(Order::C), array(Order::Fortran), cell(), table()]
+    [stream(), array(Order::C), array(Order::Fortran), cell(), table(), team()]
         .map(|made| made.expect("room for a small file"))
         .into()
 }
@@ -92,6 +92,15 @@ fn table() -> Made {
         Ok(())
     })?;
     Ok(file)
+}
+
+/// Two ranks of three, and the third one left.
+fn team() -> Made {
+    let place = Place::new()?;
+    let join = |rank| Team::builder().directory(&place).join("a", rank, 3);
+    let _here = (join(0)?, join(2)?);
+    drop(join(1)?);
+    Ok(fs::read(place.file("a"))?)
 }
 
 /// Where words stand that change while an array is used.

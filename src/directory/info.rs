@@ -8,7 +8,7 @@ use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::participant::{self, Tag};
 use crate::protocol::producer::cursor;
 use crate::protocol::word::Word;
-use crate::protocol::{World, commit, consumer, lock};
+use crate::protocol::{World, barrier, commit, consumer, lock};
 use crate::segment::Segment;
 use crate::shape::Order;
 use crate::sys::byte_lock;
@@ -24,10 +24,14 @@ pub struct ParticipantInfo {
     pub pid: u32,
     /// Whether it lives. The dead stand here until somebody recovers what they held.
     pub is_alive: bool,
+    /// Which rank of a team it is; `None` in all else.
+    pub rank: Option<u32>,
     /// Whether it holds the producer's role.
     pub is_producer: bool,
     /// Whether the producer waits for it.
     pub is_lossless: bool,
+    /// How many published frames a lossless subscriber has not received yet; zero for everyone else.
+    pub behind: u64,
     /// How many frames it looks at; of an array in place, how many parts it reads that are not the whole.
     pub pins: usize,
     /// How many leases it has for reading all of an array in place, or waits for.
@@ -55,12 +59,12 @@ pub struct Info {
     pub order: Order,
     /// The length of its file in bytes.
     pub file_len: u64,
-    /// How many slots it has.
+    /// How many slots it has; of a team, its size.
     pub slots: u32,
     /// How many of the newest frames a stream names.
     pub history: u32,
     /// The newest frame of a stream, zero before the first; of an array in place or a cell, what its handles call the
-    /// [`sequence`](crate::AnyArray::sequence).
+    /// [`sequence`](crate::AnyArray::sequence); of a team, how many rounds have passed, modulo two to the power of 21.
     pub sequence: u64,
     /// How many blocks it has, each with a lock of its own. A cell has one, a stream none.
     pub blocks: u32,
@@ -78,6 +82,8 @@ pub struct Info {
     pub participants: Vec<ParticipantInfo>,
     /// Whether the stream's last producer closed it.
     pub is_closed: bool,
+    /// Whether a rank of the team died or left, or a time was over, and it has not been reset since.
+    pub is_broken: bool,
     /// Whether it was unlinked.
     pub is_retired: bool,
     /// Where its payload starts in the file.
@@ -150,11 +156,12 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
     // What a reboot or a copy has made worthless is not shown.
     let is_current = segment.is_current();
     let prod = Tag::from_bits(if is_stream && is_current { Word::load(segment.prod(), Relaxed) } else { 0 });
-    let sequence = match is_stream {
-        true if is_current => consumer::newest(segment).map_or(0, |frame| frame.seq),
-        true => 0,
+    let sequence = match form.kind {
+        Kind::Stream if is_current => consumer::newest(segment).map_or(0, |frame| frame.seq),
+        Kind::Team if is_current => u64::from(barrier::passed(segment)),
+        Kind::Stream | Kind::Team => 0,
         // The numbers of blocks stay with their bytes.
-        false => lock::sequence(segment),
+        _ => lock::sequence(segment),
     };
     // Before the rows are counted, of which no more can be durable than there are.
     let committed = if (is_stream || is_table) && is_current { commit::durable(segment).seq } else { 0 };
@@ -178,8 +185,9 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         max_len: is_table.then(|| segment.extent().max_len as usize),
         committed,
         created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
-        participants: if is_current { participants(segment, prod) } else { Vec::new() },
+        participants: if is_current { participants(segment, prod, sequence) } else { Vec::new() },
         is_closed: prod == Tag::CLOSED,
+        is_broken: form.kind == Kind::Team && is_current && barrier::breach(segment).is_some(),
         is_retired: is_current && segment.is_retired(),
         data_offset: identity.data_off,
         npy_offset: identity.preamble.off,
@@ -193,17 +201,21 @@ fn poisoned(segment: &Segment) -> Vec<u32> {
     (0..segment.blocks()).filter(is_poisoned).collect()
 }
 
-fn participants(segment: &Segment, prod: Tag) -> Vec<ParticipantInfo> {
+fn participants(segment: &Segment, prod: Tag, newest: u64) -> Vec<ParticipantInfo> {
     let mut found = Vec::new();
     let writers = || (0..segment.blocks()).map_while(|block| segment.block(block)).map(|block| block.wr);
     let owners: Vec<_> = writers().filter_map(|wr| Tag::from_bits(Word::load(wr, Relaxed)).participant()).collect();
     participant::scan(segment, |index, record| {
         let byte = LOCK_PARTICIPANTS + i64::from(index);
+        let cursor = record.cursor.load(Relaxed);
+        let is_lossless = cursor & cursor::ACTIVE != 0;
         found.push(ParticipantInfo {
             pid: segment.process(index).pid,
             is_alive: byte_lock::is_held(segment.lock_file(), byte).unwrap_or(true),
+            rank: (segment.form().kind == Kind::Team).then_some(index),
             is_producer: prod.participant() == Some(index),
-            is_lossless: record.cursor.load(Relaxed) & cursor::ACTIVE != 0,
+            is_lossless,
+            behind: if is_lossless { (newest + 1).saturating_sub(cursor::next(cursor)) } else { 0 },
             pins: record.pins.iter().filter(|pin| Word::load(*pin, Relaxed) != 0).count(),
             holds: Word::load(record.holds, Relaxed) as usize,
             writes: owners.iter().filter(|owner| **owner == index).count(),

@@ -12,6 +12,7 @@
 //! | [`heirs`] | what must hold after any death of a user of that array |
 //! | [`hygiene`] | what the tests of a file must not leave behind |
 //! | [`words`] | the shared words of such an array, read from its file |
+//! | [`crew`] | the team that the tests use, and what must hold after any death of a rank |
 //! | [`cell`] | the cell that the tests use, and what must hold after any death of its user |
 //! | [`table`] | the table that the tests use, and what must hold after any death of its user |
 //! | [`steps`] | death at each point of an operation: steps (feature `step`), system calls, instructions |
@@ -22,6 +23,7 @@
 pub(crate) mod bytes;
 pub(crate) mod cell;
 pub(crate) mod child;
+pub(crate) mod crew;
 pub(crate) mod field;
 pub(crate) mod heirs;
 pub(crate) mod hygiene;

@@ -44,6 +44,7 @@ use word::{is_dead, lives};
 struct RecordWords {
     state: U64,
     holds: U32,
+    arrived: U32,
     cursor: U64,
     pins: Vec<U32>,
     /// The kernel's lock: the attach that has it plus one, 0 for none.
@@ -55,6 +56,7 @@ impl RecordWords {
         Self {
             state: U64::new(),
             holds: U32::new(),
+            arrived: U32::new(),
             cursor: U64::new(),
             pins: (0..pins).map(|_| U32::new()).collect(),
             byte: AtomicU32::new(0),
@@ -97,6 +99,7 @@ struct Memory {
     intent: U64,
     notify: U32,
     room: U32,
+    bar: U32,
     durable: U64,
     pending: U64,
     len: U64,
@@ -158,6 +161,7 @@ impl LoomWorld {
             intent: U64::new(),
             notify: U32::with_queue(),
             room: U32::with_queue(),
+            bar: U32::with_queue(),
             durable: U64::new(),
             pending: U64::new(),
             len: U64::new(),
@@ -327,6 +331,10 @@ impl World for LoomWorld {
         &self.memory.room
     }
 
+    fn bar(&self) -> &U32 {
+        &self.memory.bar
+    }
+
     fn durable(&self) -> &U64 {
         &self.memory.durable
     }
@@ -348,8 +356,8 @@ impl World for LoomWorld {
     }
 
     fn record(&self, participant: u32) -> Option<Record<'_, Self>> {
-        let RecordWords { state, holds, cursor, pins, .. } = self.memory.records.get(participant as usize)?;
-        Some(Record { state, holds, cursor, pins })
+        let RecordWords { state, holds, arrived, cursor, pins, .. } = self.memory.records.get(participant as usize)?;
+        Some(Record { state, holds, arrived, cursor, pins })
     }
 
     fn ver(&self, slot: u32) -> Option<&U64> {

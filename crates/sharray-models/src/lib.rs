@@ -9,6 +9,7 @@
 //! - [`wait`]: the wait word and its futex.
 //! - [`lock`]: arrays in place: the reader-writer lock over blocks, poison, copies without a hold.
 //! - [`cell`]: two copies of one value.
+//! - [`barrier`]: the rounds of a team.
 //! - [`durable`]: durable commits, and losses of power.
 //! - [`table`]: rows that are appended and committed.
 //! - [`catalogue`]: the scenarios that are searched to their end, and the mutants: the protocol with one rule broken,
@@ -17,6 +18,7 @@
 //!
 //! Memory is sequentially consistent here. What the fences are for is shown by loom, on the real source.
 
+pub mod barrier;
 pub mod catalogue;
 pub mod cell;
 pub mod durable;

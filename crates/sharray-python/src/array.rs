@@ -18,7 +18,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyRange, PyTuple};
-use sharray::{AnyArray, AnyGrowable, ArrayBuilder, Directory, Error};
+use sharray::{AnyArray, AnyGrowable, AnyWriteGuard, ArrayBuilder, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    fn new(py: Python<'_>, place: Directory, array: AnyArray) -> Result<Self> {
+    pub(crate) fn new(py: Python<'_>, place: Directory, array: AnyArray) -> Result<Self> {
         let part = Part::whole(array.shape(), &array.strides());
         let blocks = 0..array.blocks();
         let handle = Py::new(py, Handle::new(py, place, array)?)?;
@@ -889,17 +889,9 @@ pub(crate) fn create(
     let Some(data) = data else {
         return Array::new(py, place, builder.create(name, &dtype, &shape)?);
     };
-    let descr = dtype::to_python(py, &dtype)?;
     let mut raised = None;
     let made = builder.create_with(name, &dtype, &shape, |guard| {
-        let strides: Vec<isize> = guard.strides().iter().map(|stride| *stride as isize).collect();
-        let placed = Placed { base: guard.as_mut_ptr(), shape: &shape, strides: &strides, is_writeable: true };
-        // SAFETY: the guard lends the whole array to be written. The view is dropped before it, and nobody else sees it:
-        // an assignment keeps no reference to where it copies.
-        #[allow(unsafe_code, reason = "NumPy writes the items")]
-        let target = unsafe { view::array(py, &descr, placed, py.None().into_bound(py)) };
-        let copied = target.and_then(|target| target.set_item(PyEllipsis::get(py), &data));
-        copied.map_err(|error| {
+        fill_from(py, guard, &data).map_err(|error| {
             raised = Some(error);
             Error::InvalidArgument { name: name.to_owned(), reason: "its contents do not fit".to_owned() }
         })
@@ -908,6 +900,18 @@ pub(crate) fn create(
         Some(error) => Err(error.into()),
         None => Array::new(py, place, made?),
     }
+}
+
+/// Writes contents into a new array, as an assignment to it does.
+pub(crate) fn fill_from(py: Python<'_>, guard: &mut AnyWriteGuard<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    let (shape, descr) = (guard.shape(), dtype::to_python(py, guard.dtype())?);
+    let strides: Vec<isize> = guard.strides().iter().map(|stride| *stride as isize).collect();
+    let placed = Placed { base: guard.as_mut_ptr(), shape: &shape, strides: &strides, is_writeable: true };
+    // SAFETY: the guard lends the whole array to be written. The view is dropped before it, and nobody else sees it:
+    // an assignment keeps no reference to where it copies.
+    #[allow(unsafe_code, reason = "NumPy writes the items")]
+    let target = unsafe { view::array(py, &descr, placed, py.None().into_bound(py)) };
+    target.and_then(|target| target.set_item(PyEllipsis::get(py), data))
 }
 
 /// Attaches to an array in place, or to a table that grows.

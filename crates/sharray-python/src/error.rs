@@ -118,6 +118,10 @@ fn class_of(error: &Error) -> &'static str {
         Error::Retired { .. } => "Retired",
         Error::ProducerPresent { .. } => "ProducerPresent",
         Error::ProducerDied { .. } => "ProducerDied",
+        Error::PeerDied { .. } => "PeerDied",
+        Error::RankTaken { .. } => "RankTaken",
+        Error::RankFailed { .. } => "RankFailed",
+        Error::Interrupted { .. } => "Interrupted",
         Error::Lagged { .. } => "Lagged",
         Error::NoFreeSlot { .. } => "NoFreeSlot",
         Error::TooManyPins { .. } => "TooManyPins",
@@ -166,6 +170,19 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
         Error::ProducerPresent { name, pid } => {
             raised.setattr("name", name)?;
             raised.setattr("pid", pid)
+        }
+        Error::PeerDied { name, rank } | Error::RankFailed { name, rank, .. } => {
+            raised.setattr("name", name)?;
+            raised.setattr("rank", rank)
+        }
+        Error::RankTaken { name, rank, pid } => {
+            raised.setattr("name", name)?;
+            raised.setattr("rank", rank)?;
+            raised.setattr("pid", pid)
+        }
+        Error::Interrupted { name, signal } => {
+            raised.setattr("name", name)?;
+            raised.setattr("signal", signal)
         }
         Error::Lagged { name, missed } => {
             raised.setattr("name", name)?;

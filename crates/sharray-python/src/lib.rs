@@ -13,6 +13,7 @@
 
 mod array;
 mod cell;
+mod command;
 mod dtype;
 mod error;
 mod exchange;
@@ -20,6 +21,7 @@ mod follower;
 mod frame;
 mod gil;
 mod handle;
+mod launcher;
 mod lease;
 mod memmap;
 mod options;
@@ -28,6 +30,8 @@ mod place;
 mod publisher;
 mod subscriber;
 mod table;
+mod team;
+mod team_array;
 mod turns;
 mod view;
 mod wait;
@@ -38,6 +42,8 @@ mod _sharray {
     use crate::array::{Array, attach_again, attach_by_name, create, import_npy, import_raw, open};
     #[pymodule_export]
     use crate::cell::{Cell, CellWriter, attach_cell_again, cell};
+    #[pymodule_export]
+    use crate::command::command;
     #[pymodule_export]
     use crate::follower::Follower;
     #[pymodule_export]
@@ -54,6 +60,10 @@ mod _sharray {
     use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
     #[pymodule_export]
     use crate::table::{Table, attach_table_again, grow};
+    #[pymodule_export]
+    use crate::team::Team;
+    #[pymodule_export]
+    use crate::team_array::{Block, TeamArray};
     #[pymodule_export]
     use crate::turns::after_fork;
 

@@ -263,6 +263,12 @@ impl Participant {
         self.inner.is_alive
     }
 
+    /// Which rank of a team it is, or None.
+    #[getter]
+    fn rank(&self) -> Option<u32> {
+        self.inner.rank
+    }
+
     /// Whether it holds the producer's role.
     #[getter]
     fn is_producer(&self) -> bool {
@@ -273,6 +279,12 @@ impl Participant {
     #[getter]
     fn is_lossless(&self) -> bool {
         self.inner.is_lossless
+    }
+
+    /// How many published frames a lossless subscriber has not received yet; zero for everyone else.
+    #[getter]
+    fn behind(&self) -> u64 {
+        self.inner.behind
     }
 
     /// How many frames it looks at, or parts of an array in place it reads.
@@ -370,7 +382,7 @@ impl Info {
         self.inner.file_len
     }
 
-    /// How many slots it has.
+    /// How many slots it has; of a team, its size.
     #[getter]
     fn slots(&self) -> u32 {
         self.inner.slots
@@ -382,7 +394,7 @@ impl Info {
         self.inner.history
     }
 
-    /// The newest frame of a stream; what `sequence` of an array or a cell is.
+    /// The newest frame of a stream; what `sequence` of an array or a cell is; how many rounds of a team have passed.
     #[getter]
     fn sequence(&self) -> u64 {
         self.inner.sequence
@@ -423,6 +435,12 @@ impl Info {
     #[getter]
     fn is_closed(&self) -> bool {
         self.inner.is_closed
+    }
+
+    /// Whether a rank of the team died or left, or a time was over, and it has not been reset since.
+    #[getter]
+    fn is_broken(&self) -> bool {
+        self.inner.is_broken
     }
 
     /// Whether it was unlinked.

@@ -20,6 +20,7 @@ pub(crate) use word::{U32, U64};
 struct RecordWords {
     state: U64,
     holds: U32,
+    arrived: U32,
     cursor: U64,
     pins: Vec<U32>,
     /// The kernel's lock: the attach that has it plus one, 0 for none.
@@ -42,6 +43,7 @@ struct Memory {
     intent: U64,
     notify: U32,
     room: U32,
+    bar: U32,
     durable: U64,
     pending: U64,
     len: U64,
@@ -86,6 +88,7 @@ impl ShuttleWorld {
         let record = |_| RecordWords {
             state: U64::shared(),
             holds: U32::shared(),
+            arrived: U32::shared(),
             cursor: U64::shared(),
             pins: (0..PINS).map(|_| U32::shared()).collect(),
             byte: AtomicU32::new(0),
@@ -103,6 +106,7 @@ impl ShuttleWorld {
             intent: U64::shared(),
             notify: U32::shared(),
             room: U32::shared(),
+            bar: U32::shared(),
             durable: U64::shared(),
             pending: U64::shared(),
             len: U64::shared(),
@@ -217,6 +221,10 @@ impl World for ShuttleWorld {
         &self.memory.room
     }
 
+    fn bar(&self) -> &U32 {
+        &self.memory.bar
+    }
+
     fn durable(&self) -> &U64 {
         &self.memory.durable
     }
@@ -238,8 +246,8 @@ impl World for ShuttleWorld {
     }
 
     fn record(&self, participant: u32) -> Option<Record<'_, Self>> {
-        let RecordWords { state, holds, cursor, pins, .. } = self.memory.records.get(participant as usize)?;
-        Some(Record { state, holds, cursor, pins })
+        let RecordWords { state, holds, arrived, cursor, pins, .. } = self.memory.records.get(participant as usize)?;
+        Some(Record { state, holds, arrived, cursor, pins })
     }
 
     fn ver(&self, slot: u32) -> Option<&U64> {

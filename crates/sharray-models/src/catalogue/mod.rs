@@ -3,6 +3,7 @@
 //! Three lists: the scenarios in which the protocol must hold, the mutants with the property that refutes each, and
 //! the omissions that turned out to be harmless, which are kept so that nobody takes them for load-bearing.
 
+mod barriers;
 mod cells;
 mod commits;
 mod locks;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
+use crate::barrier::Barrier;
 use crate::cell::Cell;
 use crate::durable::Durable;
 use crate::lock::Lock;
@@ -99,6 +101,7 @@ enum AnyModel {
     Lock(Lock),
     Cell(Cell),
     Durable(Durable),
+    Barrier(Barrier),
     Table(Table),
 }
 
@@ -110,6 +113,7 @@ impl AnyModel {
             Self::Lock(model) => explore(model.clone(), until),
             Self::Cell(model) => explore(model.clone(), until),
             Self::Durable(model) => explore(model.clone(), until),
+            Self::Barrier(model) => explore(model.clone(), until),
             Self::Table(model) => explore(model.clone(), until),
         }
     }
@@ -184,12 +188,21 @@ where
 
 /// Everything that must hold.
 pub fn scenarios() -> Vec<Scenario> {
-    [streams::scenarios(), locks::scenarios(), cells::scenarios(), commits::scenarios(), tables::scenarios()].concat()
+    [
+        streams::scenarios(),
+        locks::scenarios(),
+        cells::scenarios(),
+        commits::scenarios(),
+        barriers::scenarios(),
+        tables::scenarios(),
+    ]
+    .concat()
 }
 
 /// Every mutant with what refutes it.
 pub fn mutants() -> Vec<Refutation> {
-    [streams::mutants(), locks::mutants(), cells::mutants(), commits::mutants(), tables::mutants()].concat()
+    [streams::mutants(), locks::mutants(), cells::mutants(), commits::mutants(), barriers::mutants(), tables::mutants()]
+        .concat()
 }
 
 /// Omissions that no property refutes, each with the reason.

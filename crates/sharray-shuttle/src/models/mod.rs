@@ -4,6 +4,7 @@ mod array;
 mod cell;
 mod growable;
 mod stream;
+mod team;
 
 use crate::protocol::participant::{self, Participant};
 use crate::protocol::{Fault, World};

@@ -1,5 +1,6 @@
 //! The mutants: what is changed, why that matters, and which models must notice.
 
+mod barrier;
 mod commit;
 mod consumer;
 mod growable;
@@ -54,6 +55,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         seqlock::MUTANTS,
         growable::MUTANTS,
         notify::MUTANTS,
+        barrier::MUTANTS,
     ];
     tables.into_iter().flatten()
 }
