@@ -28,6 +28,7 @@ fn main() -> ExitCode {
             Test::new("killed_at_each_step_of_the_first_append", || killed_in("once", 0, 3, Step)),
             Test::new("killed_at_each_step_of_an_append", || killed_in("once", 2, 3, Step)),
             Test::new("killed_at_each_step_of_two_appends", || killed_in("twice", 2, 3, Step)),
+            Test::new("killed_in_the_middle_of_its_rows", in_the_middle),
             Test::new("killed_at_each_step_of_an_append_from_the_dead", from_the_dead),
             Test::new("killed_while_it_waits_to_append", waiting),
             Test::new("killed_while_it_waits_for_rows", watching),
@@ -57,6 +58,14 @@ fn append(task: &Task) -> Outcome {
     match task.arg(2)? {
         "once" => die_within(task, || table.append(&one)),
         "twice" => die_within(task, || (table.append(&one), table.append(&two))),
+        "half" => {
+            table.append_with(count, None, |bytes| -> Outcome {
+                let half = bytes.len() / 2;
+                bytes[..half].fill(1);
+                task.die()
+            })?;
+            Ok(())
+        }
         "wait" => die_within(task, || table.append_timeout(&one, NAPS)),
         "watch" => die_within(task, || table.wait_len(len + 1, Duration::from_millis(9))),
         other => Err(format!("nobody can {other}").into()),
@@ -79,6 +88,18 @@ fn killed_in(operation: &str, len: usize, count: usize, point: Point) -> Outcome
             };
             readers.go_on(round, possible)
         })?;
+    }
+    Ok(())
+}
+
+/// Its rows are half filled: none of them is there, whether their space was there before or not.
+fn in_the_middle() -> Outcome {
+    for len in [0, 2] {
+        for round in 0..4 {
+            let readers = Readers::of(len)?;
+            Child::start("append", ["", readers.path()?, "half", "3"])?.died()?;
+            readers.go_on(round, &[len])?;
+        }
     }
     Ok(())
 }
