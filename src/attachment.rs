@@ -237,6 +237,10 @@ pub(crate) fn explain(segment: &Segment, fault: Fault) -> Error {
         Fault::Poisoned(block) => Error::Poisoned { name, block },
         Fault::PeerDied(rank) => Error::PeerDied { name, rank },
         Fault::TimedOut => Error::TimedOut { name },
+        Fault::TableFull(len) => {
+            let max_len = segment.extent().max_len as usize;
+            Error::TableFull { name, len: len as usize, max_len }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod default;
 mod garbage;
 mod info;
 mod name;
+mod recover;
 mod wait;
 
 pub use default::{collect_garbage, inspect, list, unlink};

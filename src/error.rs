@@ -116,13 +116,23 @@ pub enum Error {
         /// Who could do what.
         reason: String,
     },
-    /// The file system is full: the array was not created.
+    /// The file system is full: the array was not created, or the rows not appended.
     #[error("no space for array {name:?}: {bytes} bytes are needed")]
     NoSpace {
         /// The array.
         name: String,
         /// How much it needs.
         bytes: u64,
+    },
+    /// A table cannot have so many rows: none of those given was appended.
+    #[error("table {name:?} has {len} of at most {max_len} rows, and no room for those given")]
+    TableFull {
+        /// The table.
+        name: String,
+        /// How many rows it has.
+        len: usize,
+        /// How many it can have.
+        max_len: usize,
     },
     /// The shape describes more bytes than a process can address.
     #[error("shape {shape:?} with items of {itemsize} bytes is too large")]

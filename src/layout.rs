@@ -26,7 +26,7 @@ pub(crate) const MAGIC: [u8; 8] = *b"SHARRAY\0";
 /// The first eight bytes of a superblock that was ever written.
 pub(crate) const SUPERBLOCK_MAGIC: [u8; 8] = *b"SHARRAYC";
 /// The format that this library writes and reads.
-pub(crate) const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 /// Reads back as itself on a little-endian machine only.
 pub(crate) const BYTE_ORDER_MARK: u32 = 0x0102_0304;
 /// The format's page, whatever the machine's page is.

@@ -10,6 +10,8 @@
 mod durable;
 mod header;
 mod part;
+mod room;
+mod table;
 mod world;
 
 pub(crate) use part::Part;
@@ -30,7 +32,6 @@ use crate::sys::mapping::Mapping;
 use crate::sys::pages::Pages;
 use crate::sys::{file, futex, process};
 use header::{Attributes, read_header};
-use nix::errno::Errno;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::mem::offset_of;
@@ -63,6 +64,9 @@ impl Form {
         if self.kind == Kind::Team {
             return self.kind.to_string();
         }
+        if let (Kind::Growable, [_, row @ ..]) = (self.kind, self.shape.as_slice()) {
+            return format!("{} of {}, each row of shape {row:?}", self.kind, self.dtype);
+        }
         let order = if self.shape.len() > 1 { format!(", order {:?}", self.order) } else { String::new() };
         format!("{} of {} {:?}{order}", self.kind, self.dtype, self.shape)
     }
@@ -77,8 +81,8 @@ impl Form {
         let rows = self.shape.first().map_or(1, |rows| (*rows).max(1)).min(layout::MAX_BLOCKS as usize) as u32;
         match self.kind {
             Kind::InPlace => rows,
-            Kind::Cell => 1,
-            Kind::Stream | Kind::Growable | Kind::Team => layout::MAX_BLOCKS,
+            Kind::Cell | Kind::Growable => 1,
+            Kind::Stream | Kind::Team => layout::MAX_BLOCKS,
         }
     }
 }
@@ -169,11 +173,7 @@ impl Segment {
         identity.created_ns = futex::wall_ns();
         identity.check(counts.ndim).map_err(|reason| Error::invalid(name, reason))?;
 
-        if spec.flags & layout::flags::SPARSE != 0 {
-            file.set_len(identity.file_len).map_err(io("set the length of"))?;
-        } else {
-            reserve(name, file, identity.file_len)?;
-        }
+        room::make(name, file, &identity)?;
         step!();
         file.write_all_at(&attributes_text, identity.attributes.off).map_err(io("write"))?;
         step!();
@@ -323,12 +323,6 @@ impl Segment {
 
     pub(crate) fn file(&self) -> FileId {
         self.file
-    }
-
-    /// Makes sure that writing the array later cannot fail, unless it was created to be sparse.
-    pub(crate) fn reserve(&self) -> Result<()> {
-        let is_sparse = self.identity.flags & layout::flags::SPARSE != 0;
-        if is_sparse { Ok(()) } else { reserve(&self.name, self.lock_file(), self.identity.file_len) }
     }
 
     /// Whether the control words are from this boot of this machine and from this very file.
@@ -572,13 +566,6 @@ impl Segment {
         debug_assert!(offset < self.identity.data_off, "control words stand before the payload");
         self.mapping.base().wrapping_add(offset as usize)
     }
-}
-
-fn reserve(name: &str, file: &File, bytes: u64) -> Result<()> {
-    file::reserve(file, bytes).map_err(|errno| match errno {
-        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Error::NoSpace { name: name.to_owned(), bytes },
-        other => Error::io("reserve space for", name, other),
-    })
 }
 
 fn id_of(meta: &Metadata) -> FileId {

@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 use sharray::{
-    AnyArray, AnyCell, AnyFrame, AnyPublisher, AnySubscriber, Backpressure, DType, Directory, Error, Kind, Reduction,
-    Result, Team, wait_any,
+    AnyArray, AnyCell, AnyFrame, AnyGrowable, AnyPublisher, AnySubscriber, Backpressure, DType, Directory, Error, Kind,
+    Reduction, Result, Team, wait_any,
 };
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -49,6 +49,13 @@ pub(crate) fn everything(place: &Directory, name: &str) {
             }
         }
     }
+    if is(Kind::Growable) {
+        for builder in [AnyGrowable::builder().read_only(), AnyGrowable::builder()] {
+            if let Some(handle) = check("attach a table", || builder.directory(place).attach(name)) {
+                table(&handle);
+            }
+        }
+    }
     if is(Kind::Team) {
         let size = info.map_or(1, |info| info.slots);
         for rank in [0, size - 1] {
@@ -57,7 +64,7 @@ pub(crate) fn everything(place: &Directory, name: &str) {
             }
         }
     }
-    if !matches!(kind, Some(Kind::InPlace | Kind::Cell | Kind::Team)) {
+    if !matches!(kind, Some(Kind::InPlace | Kind::Cell | Kind::Growable | Kind::Team)) {
         stream(place, name);
     }
     check("collect garbage", || place.collect_garbage());
@@ -115,6 +122,30 @@ pub(crate) fn cell(cell: &AnyCell) {
     if let Some(mut writer) = check("be the writer", || cell.writer_owned(Some(MOMENT))) {
         check("store as the writer", || writer.store(&stored));
     }
+}
+
+/// Appends, and sees what is there through a handle of its own. Reads the first rows.
+pub(crate) fn table(table: &AnyGrowable) {
+    let len = table.len();
+    assert!(len <= table.max_len());
+    for count in [0, 1, 3, usize::MAX] {
+        let rows = check("append", || {
+            table.append_with(count, Some(MOMENT), |bytes| {
+                bytes.fill(0x5a);
+                Ok::<_, Error>(())
+            })
+        });
+        assert!(rows.is_none_or(|rows| rows.len() == count && rows.end <= table.max_len()));
+    }
+    check("wait", || table.wait_len(len.saturating_add(1), MOMENT));
+    for rows in table.follow().from_row(len.saturating_sub(2)).timeout(MOMENT).take(2) {
+        check("follow", || rows);
+    }
+    if let Some(bytes) = check("look at rows", || table.bytes(0..table.len().min(100))) {
+        black_box(bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>());
+    }
+    check("commit", || table.commit());
+    black_box((table.is_retired(), table.committed(), table.attributes(), table.shape()));
 }
 
 /// Every collective call, twice: others may be waited for, and then the team is broken.

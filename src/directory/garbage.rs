@@ -22,12 +22,25 @@ impl Directory {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if the folder cannot be read. What cannot be removed stays and is not listed.
     pub fn collect_garbage(&self) -> Result<Vec<String>> {
+        self.collect_garbage_with(|_, _| {})
+    }
+
+    /// The same; calls `progress` with the files that were looked at and those there are.
+    ///
+    /// # Errors
+    /// As for [`collect_garbage`](Self::collect_garbage).
+    pub fn collect_garbage_with(&self, mut progress: impl FnMut(u64, u64)) -> Result<Vec<String>> {
         let mut candidates = Vec::new();
         self.visit(self.path(), &mut |path| {
             candidates.extend(path.strip_prefix(self.path()).ok().and_then(Path::to_str).map(str::to_owned));
         })?;
         candidates.sort();
-        candidates.retain(|path| self.collect(path));
+        let (mut done, all) = (0, candidates.len() as u64);
+        candidates.retain(|path| {
+            done += 1;
+            progress(done, all);
+            self.collect(path)
+        });
         if self.0.is_default {
             self.collect_folders(self.path(), &mut candidates);
         }

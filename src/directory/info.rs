@@ -30,12 +30,14 @@ pub struct ParticipantInfo {
     pub is_producer: bool,
     /// Whether the producer waits for it.
     pub is_lossless: bool,
+    /// How many published frames a lossless subscriber has not received yet; zero for everyone else.
+    pub behind: u64,
     /// How many frames it looks at; of an array in place, how many parts it reads that are not the whole.
     pub pins: usize,
     /// How many leases it has for reading all of an array in place, or waits for.
     pub holds: usize,
-    /// How many blocks of an array in place it writes, or has while it waits for their readers. For a cell, one: the
-    /// writer's role.
+    /// How many blocks of an array in place it writes, or has while it waits for their readers. For a cell, or a
+    /// growable array, one: the role of whoever stores or appends.
     pub writes: usize,
 }
 
@@ -51,7 +53,7 @@ pub struct Info {
     pub kind: Kind,
     /// Its dtype.
     pub dtype: DType,
-    /// Its shape; for a stream, the largest that a frame may have.
+    /// Its shape; for a stream, the largest that a frame may have; for a growable array, with as many rows as there are.
     pub shape: Vec<usize>,
     /// How it stands in memory.
     pub order: Order,
@@ -69,8 +71,10 @@ pub struct Info {
     /// The blocks whose last write did not come to the end, in rising order: nobody can read them until somebody has
     /// put them right. A block whose writer has died is among them from when this is found out.
     pub poisoned: Vec<u32>,
-    /// The newest frame of a stream that was committed; zero if there is none, or if nobody has used it since the machine
-    /// started.
+    /// How many rows a growable array can have.
+    pub max_len: Option<usize>,
+    /// The newest frame of a stream that was committed, or how many rows of a growable array were; zero if there are none, or if
+    /// nobody has used it since the machine started.
     pub committed: u64,
     /// When it was created.
     pub created: SystemTime,
@@ -148,7 +152,7 @@ impl Directory {
 
 fn look(segment: &Segment, path: PathBuf) -> Info {
     let (identity, form) = (segment.identity(), segment.form());
-    let is_stream = form.kind == Kind::Stream;
+    let (is_stream, is_table) = (form.kind == Kind::Stream, form.kind == Kind::Growable);
     // What a reboot or a copy has made worthless is not shown.
     let is_current = segment.is_current();
     let prod = Tag::from_bits(if is_stream && is_current { Word::load(segment.prod(), Relaxed) } else { 0 });
@@ -159,12 +163,18 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         // The numbers of blocks stay with their bytes.
         _ => lock::sequence(segment),
     };
+    // Before the rows are counted, of which no more can be durable than there are.
+    let committed = if (is_stream || is_table) && is_current { commit::durable(segment).seq } else { 0 };
+    let mut shape = form.shape.clone();
+    if let (true, Some(rows)) = (is_table, shape.first_mut()) {
+        *rows = if is_current { segment.rows().unwrap_or(0) as usize } else { 0 };
+    }
     Info {
         name: segment.name().to_owned(),
         path,
         kind: form.kind,
         dtype: form.dtype.clone(),
-        shape: form.shape.clone(),
+        shape,
         order: form.order,
         file_len: identity.file_len,
         slots: identity.nslots,
@@ -172,9 +182,10 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         sequence,
         blocks: segment.blocks(),
         poisoned: poisoned(segment),
-        committed: if is_stream && is_current { commit::durable(segment).seq } else { 0 },
+        max_len: is_table.then(|| segment.extent().max_len as usize),
+        committed,
         created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
-        participants: if is_current { participants(segment, prod) } else { Vec::new() },
+        participants: if is_current { participants(segment, prod, sequence) } else { Vec::new() },
         is_closed: prod == Tag::CLOSED,
         is_broken: form.kind == Kind::Team && is_current && barrier::breach(segment).is_some(),
         is_retired: is_current && segment.is_retired(),
@@ -190,18 +201,21 @@ fn poisoned(segment: &Segment) -> Vec<u32> {
     (0..segment.blocks()).filter(is_poisoned).collect()
 }
 
-fn participants(segment: &Segment, prod: Tag) -> Vec<ParticipantInfo> {
+fn participants(segment: &Segment, prod: Tag, newest: u64) -> Vec<ParticipantInfo> {
     let mut found = Vec::new();
     let writers = || (0..segment.blocks()).map_while(|block| segment.block(block)).map(|block| block.wr);
     let owners: Vec<_> = writers().filter_map(|wr| Tag::from_bits(Word::load(wr, Relaxed)).participant()).collect();
     participant::scan(segment, |index, record| {
         let byte = LOCK_PARTICIPANTS + i64::from(index);
+        let cursor = record.cursor.load(Relaxed);
+        let is_lossless = cursor & cursor::ACTIVE != 0;
         found.push(ParticipantInfo {
             pid: segment.process(index).pid,
             is_alive: byte_lock::is_held(segment.lock_file(), byte).unwrap_or(true),
             rank: (segment.form().kind == Kind::Team).then_some(index),
             is_producer: prod.participant() == Some(index),
-            is_lossless: record.cursor.load(Relaxed) & cursor::ACTIVE != 0,
+            is_lossless,
+            behind: if is_lossless { (newest + 1).saturating_sub(cursor::next(cursor)) } else { 0 },
             pins: record.pins.iter().filter(|pin| Word::load(*pin, Relaxed) != 0).count(),
             holds: Word::load(record.holds, Relaxed) as usize,
             writes: owners.iter().filter(|owner| **owner == index).count(),

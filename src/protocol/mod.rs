@@ -13,6 +13,7 @@
 //! | [`commit`] | which frame survives a loss of power |
 //! | [`lock`] | who writes and who reads the blocks of an array in place |
 //! | [`seqlock`] | copies without a lease, cells |
+//! | [`growable`] | rows that are appended |
 //! | [`notify`] | wait and wake |
 //!
 //! Rules that hold everywhere: the word that takes a resource names its owner; a process is dead when its kernel lock
@@ -22,6 +23,7 @@
 pub(crate) mod barrier;
 pub(crate) mod commit;
 pub(crate) mod consumer;
+pub(crate) mod growable;
 pub(crate) mod lock;
 pub(crate) mod notify;
 pub(crate) mod participant;
@@ -54,6 +56,8 @@ pub(crate) enum Fault {
     PeerDied(u32),
     /// A rank waited for as long as it wanted to.
     TimedOut,
+    /// A table with so many rows has no room for as many more as were given.
+    TableFull(u64),
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Fault>;

@@ -25,6 +25,10 @@ pub(crate) mod cursor {
     pub(crate) fn active(next: u64) -> u64 {
         next << 2 | ACTIVE
     }
+
+    pub(crate) fn next(bits: u64) -> u64 {
+        bits >> 2
+    }
 }
 
 const BAD_SLOT: Fault = Fault::Corrupt("a word names a slot that cannot be");
@@ -206,7 +210,7 @@ fn pass_gate<W: World>(world: &W, seq: u64, evict: bool) -> Result<()> {
     let mut blocker = None;
     participant::scan(world, |index, record| {
         let seen = record.cursor.load(SeqCst);
-        let waits = seen & cursor::ACTIVE != 0 && seen >> 2 <= pushed_out;
+        let waits = seen & cursor::ACTIVE != 0 && cursor::next(seen) <= pushed_out;
         if waits {
             let evicted = seen & !cursor::ACTIVE | cursor::EVICTED;
             if !evict || record.cursor.compare_exchange(seen, evicted, SeqCst, SeqCst).is_err() {

@@ -130,6 +130,10 @@ pub(crate) trait World {
     fn bar(&self) -> &Self::U32;
     fn durable(&self) -> &Self::U64;
     fn pending(&self) -> &Self::U64;
+    /// How many rows a table has.
+    fn len(&self) -> &Self::U64;
+    /// How many bytes of its payload are reserved.
+    fn cap_bytes(&self) -> &Self::U64;
     /// The bitmap of participants, 64 to a word; `word` counts modulo 16.
     fn occupied(&self, word: u32) -> &Self::U64;
     fn record(&self, participant: u32) -> Option<Record<'_, Self>>;

@@ -79,6 +79,14 @@ impl World for Segment {
         self.control64(offset_of!(Control, pending))
     }
     #[inline]
+    fn len(&self) -> &AtomicU64 {
+        self.control64(offset_of!(Control, len))
+    }
+    #[inline]
+    fn cap_bytes(&self) -> &AtomicU64 {
+        self.control64(offset_of!(Control, cap_bytes))
+    }
+    #[inline]
     fn occupied(&self, word: u32) -> &AtomicU64 {
         self.control64(offset_of!(Control, occupied) + 8 * (word % BITMAP_WORDS) as usize)
     }

@@ -14,6 +14,7 @@
 //! | [`words`] | the shared words of such an array, read from its file |
 //! | [`crew`] | the team that the tests use, and what must hold after any death of a rank |
 //! | [`cell`] | the cell that the tests use, and what must hold after any death of its user |
+//! | [`table`] | the table that the tests use, and what must hold after any death of its user |
 //! | [`steps`] | death at each point of an operation: steps (feature `step`), system calls, instructions |
 //! | [`trace`] | a child that is stopped at each of its system calls or instructions |
 
@@ -29,6 +30,7 @@ pub(crate) mod hygiene;
 pub(crate) mod steps;
 pub(crate) mod stream;
 pub(crate) mod survivors;
+pub(crate) mod table;
 pub(crate) mod trace;
 pub(crate) mod words;
 

@@ -11,6 +11,7 @@
 //! - [`cell`]: two copies of one value.
 //! - [`barrier`]: the rounds of a team.
 //! - [`durable`]: durable commits, and losses of power.
+//! - [`table`]: rows that are appended and committed.
 //! - [`catalogue`]: the scenarios that are searched to their end, and the mutants: the protocol with one rule broken,
 //!   each with the property that then fails. A mutant that nothing refutes is a rule that nobody needs, or a property
 //!   that is missing.
@@ -23,4 +24,5 @@ pub mod cell;
 pub mod durable;
 pub mod lock;
 pub mod stream;
+pub mod table;
 pub mod wait;

@@ -108,6 +108,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::UnsupportedFilesystem { .. } => "UnsupportedFilesystem",
         Error::Untrusted { .. } => "Untrusted",
         Error::NoSpace { .. } => "NoSpace",
+        Error::TableFull { .. } => "TableFull",
         Error::ShapeOverflow { .. } => "ShapeOverflow",
         Error::TooManyDimensions { .. } => "TooManyDimensions",
         Error::InvalidArgument { .. } => "InvalidArgument",
@@ -190,6 +191,11 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
         Error::Poisoned { name, block } => {
             raised.setattr("name", name)?;
             raised.setattr("block", block)
+        }
+        Error::TableFull { name, len, max_len } => {
+            raised.setattr("name", name)?;
+            raised.setattr("len", len)?;
+            raised.setattr("max_len", max_len)
         }
         Error::NotAnArray { path, .. } | Error::UnsupportedFilesystem { path, .. } | Error::Untrusted { path, .. } => {
             raised.setattr("path", path)

@@ -13,9 +13,11 @@
 
 mod array;
 mod cell;
+mod command;
 mod dtype;
 mod error;
 mod exchange;
+mod follower;
 mod frame;
 mod gil;
 mod handle;
@@ -27,6 +29,7 @@ mod part;
 mod place;
 mod publisher;
 mod subscriber;
+mod table;
 mod team;
 mod team_array;
 mod turns;
@@ -40,6 +43,10 @@ mod _sharray {
     #[pymodule_export]
     use crate::cell::{Cell, CellWriter, attach_cell_again, cell};
     #[pymodule_export]
+    use crate::command::command;
+    #[pymodule_export]
+    use crate::follower::Follower;
+    #[pymodule_export]
     use crate::frame::Frame;
     #[pymodule_export]
     use crate::lease::{Read, Write};
@@ -51,6 +58,8 @@ mod _sharray {
     use crate::publisher::{Loan, Publisher, publish};
     #[pymodule_export]
     use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
+    #[pymodule_export]
+    use crate::table::{Table, attach_table_again, grow};
     #[pymodule_export]
     use crate::team::Team;
     #[pymodule_export]

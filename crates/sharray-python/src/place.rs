@@ -281,6 +281,12 @@ impl Participant {
         self.inner.is_lossless
     }
 
+    /// How many published frames a lossless subscriber has not received yet; zero for everyone else.
+    #[getter]
+    fn behind(&self) -> u64 {
+        self.inner.behind
+    }
+
     /// How many frames it looks at, or parts of an array in place it reads.
     #[getter]
     fn pins(&self) -> usize {
@@ -332,14 +338,14 @@ impl Info {
         path_to_python(py, &self.inner.path)
     }
 
-    /// ``'stream'``, ``'array'`` or ``'cell'``; ``'growable'`` or ``'team'`` for what other programs made.
+    /// ``'stream'``, ``'array'``, ``'cell'`` or ``'table'``; ``'team'`` for what other programs made.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.inner.kind {
             Kind::InPlace => "array",
             Kind::Cell => "cell",
             Kind::Stream => "stream",
-            Kind::Growable => "growable",
+            Kind::Growable => "table",
             Kind::Team => "team",
             // The enum may grow.
             _ => "unknown",
@@ -352,10 +358,16 @@ impl Info {
         dtype::to_python(py, &self.inner.dtype)
     }
 
-    /// Its shape; for a stream, the largest that a frame may have.
+    /// Its shape; for a stream, the largest that a frame may have; for a table, with as many rows as there are.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.inner.shape)
+    }
+
+    /// How many rows a table can have; None for other kinds.
+    #[getter]
+    fn max_len(&self) -> Option<usize> {
+        self.inner.max_len
     }
 
     /// ``'C'`` or ``'F'``.
@@ -400,8 +412,8 @@ impl Info {
         self.inner.poisoned.clone()
     }
 
-    /// The newest frame of a stream that was committed; zero if there is none, or if nobody has used it since the machine
-    /// started.
+    /// The newest frame of a stream that was committed, or how many rows of a table were; zero if there are none, or if nobody has
+    /// used it since the machine started.
     #[getter]
     fn committed(&self) -> u64 {
         self.inner.committed

@@ -318,6 +318,7 @@ BASES: dict[str, type[BaseException]] = {
     "Replaced": FileNotFoundError,
     "Retired": FileNotFoundError,
     "ShapeOverflow": ValueError,
+    "TableFull": OverflowError,
     "TimedOut": TimeoutError,
     "TooManyDimensions": ValueError,
     "TooManyParticipants": OSError,

@@ -46,6 +46,8 @@ struct Memory {
     bar: U32,
     durable: U64,
     pending: U64,
+    len: U64,
+    cap_bytes: U64,
     occupied: U64,
     records: Vec<RecordWords>,
     ring: Vec<U64>,
@@ -53,6 +55,8 @@ struct Memory {
     blocks: Vec<BlockWords>,
     /// The two copies of a cell's value.
     copies: [Payload; 2],
+    /// The rows that a table has room for.
+    rows: Vec<Payload>,
 }
 
 /// How large a world is.
@@ -63,6 +67,7 @@ pub(crate) struct Geometry {
     pub(crate) ring: u64,
     pub(crate) blocks: u32,
     pub(crate) is_cell: bool,
+    pub(crate) rows: usize,
 }
 
 /// Frames or blocks that one process can tell of.
@@ -79,7 +84,7 @@ pub(crate) struct ShuttleWorld {
 
 impl ShuttleWorld {
     pub(crate) fn new(geometry: Geometry) -> Self {
-        let Geometry { participants, slots, ring, blocks, is_cell } = geometry;
+        let Geometry { participants, slots, ring, blocks, is_cell, rows } = geometry;
         let record = |_| RecordWords {
             state: U64::shared(),
             holds: U32::shared(),
@@ -104,12 +109,15 @@ impl ShuttleWorld {
             bar: U32::shared(),
             durable: U64::shared(),
             pending: U64::shared(),
+            len: U64::shared(),
+            cap_bytes: U64::shared(),
             occupied: U64::shared(),
             records: (0..participants).map(record).collect(),
             ring: (0..ring).map(|_| U64::shared()).collect(),
             slots: (0..slots).map(|_| (U64::shared(), Payload::default())).collect(),
             blocks: (0..blocks).map(block).collect(),
             copies: Default::default(),
+            rows: (0..rows).map(|_| Payload::default()).collect(),
         };
         Self { memory: Arc::new(memory), attach: 0, is_cell, clock: Arc::default() }
     }
@@ -138,6 +146,11 @@ impl ShuttleWorld {
     /// A block's payload.
     pub(crate) fn content(&self, block: u32) -> &Payload {
         &self.memory.blocks[block as usize].payload
+    }
+
+    /// A row of a table.
+    pub(crate) fn row(&self, row: u64) -> &Payload {
+        &self.memory.rows[row as usize]
     }
 
     /// One of a cell's two copies.
@@ -218,6 +231,14 @@ impl World for ShuttleWorld {
 
     fn pending(&self) -> &U64 {
         &self.memory.pending
+    }
+
+    fn len(&self) -> &U64 {
+        &self.memory.len
+    }
+
+    fn cap_bytes(&self) -> &U64 {
+        &self.memory.cap_bytes
     }
 
     fn occupied(&self, _: u32) -> &U64 {

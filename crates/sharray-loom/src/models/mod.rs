@@ -7,6 +7,7 @@ mod barrier;
 mod cell;
 mod commit;
 mod copy;
+mod growable;
 mod life;
 mod lock;
 mod order;

@@ -8,6 +8,7 @@ mod cells;
 mod commits;
 mod locks;
 mod streams;
+mod tables;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use crate::cell::Cell;
 use crate::durable::Durable;
 use crate::lock::Lock;
 use crate::stream::Stream;
+use crate::table::Table;
 use crate::wait::Wait;
 
 /// The exploration of one model to its end, or to the first counterexample.
@@ -100,6 +102,7 @@ enum AnyModel {
     Cell(Cell),
     Durable(Durable),
     Barrier(Barrier),
+    Table(Table),
 }
 
 impl AnyModel {
@@ -111,6 +114,7 @@ impl AnyModel {
             Self::Cell(model) => explore(model.clone(), until),
             Self::Durable(model) => explore(model.clone(), until),
             Self::Barrier(model) => explore(model.clone(), until),
+            Self::Table(model) => explore(model.clone(), until),
         }
     }
 }
@@ -184,15 +188,24 @@ where
 
 /// Everything that must hold.
 pub fn scenarios() -> Vec<Scenario> {
-    [streams::scenarios(), locks::scenarios(), cells::scenarios(), commits::scenarios(), barriers::scenarios()].concat()
+    [
+        streams::scenarios(),
+        locks::scenarios(),
+        cells::scenarios(),
+        commits::scenarios(),
+        barriers::scenarios(),
+        tables::scenarios(),
+    ]
+    .concat()
 }
 
 /// Every mutant with what refutes it.
 pub fn mutants() -> Vec<Refutation> {
-    [streams::mutants(), locks::mutants(), cells::mutants(), commits::mutants(), barriers::mutants()].concat()
+    [streams::mutants(), locks::mutants(), cells::mutants(), commits::mutants(), barriers::mutants(), tables::mutants()]
+        .concat()
 }
 
 /// Omissions that no property refutes, each with the reason.
 pub fn harmless() -> Vec<Scenario> {
-    [streams::harmless(), locks::harmless(), commits::harmless()].concat()
+    [streams::harmless(), locks::harmless(), commits::harmless(), tables::harmless()].concat()
 }

@@ -40,6 +40,7 @@ __all__ = [
     "Retired",
     "ShapeOverflow",
     "StaleViewWarning",
+    "TableFull",
     "TimedOut",
     "TooManyDimensions",
     "TooManyParticipants",
@@ -142,9 +143,17 @@ class Untrusted(Error, PermissionError):
 
 
 class NoSpace(Error, OSError):
-    """The file system is full: the array was not created."""
+    """The file system is full: the array was not created, or the rows not appended."""
 
     name: str
+
+
+class TableFull(Error, OverflowError):
+    """A table cannot have so many rows: none of those given was appended."""
+
+    name: str
+    len: int
+    max_len: int
 
 
 class ShapeOverflow(Error, ValueError):

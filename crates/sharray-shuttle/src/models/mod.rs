@@ -2,6 +2,7 @@
 
 mod array;
 mod cell;
+mod growable;
 mod stream;
 mod team;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 const SIZE: u32 = 5;
 const ROUNDS: usize = 3;
-const TEAM: Geometry = Geometry { participants: SIZE, slots: 0, ring: 1, blocks: SIZE, is_cell: false };
+const TEAM: Geometry = Geometry { participants: SIZE, slots: 0, ring: 1, blocks: SIZE, is_cell: false, rows: 0 };
 const SLICE_NS: u64 = 10_000_000;
 
 /// How each round came out for the first who knew.

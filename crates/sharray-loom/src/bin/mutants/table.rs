@@ -3,6 +3,7 @@
 mod barrier;
 mod commit;
 mod consumer;
+mod growable;
 mod lock;
 mod notify;
 mod participant;
@@ -52,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         write::MUTANTS,
         share::MUTANTS,
         seqlock::MUTANTS,
+        growable::MUTANTS,
         notify::MUTANTS,
         barrier::MUTANTS,
     ];
