@@ -47,11 +47,13 @@ fn five_rows([above, here, below]: [&[f32]; 3]) -> [&[f32]; 5] {
 
 /// Slices of one length, known to be so, become vector instructions.
 fn inner_items(old_u: [&[f32]; 5], old_v: [&[f32]; 5], u: &mut [f32], v: &mut [f32]) {
-    let len = u.len();
-    let (old_u, old_v) = (old_u.map(|row| &row[..len]), old_v.map(|row| &row[..len]));
-    let v = &mut v[..len];
+    let (len, v) = (u.len(), &mut v[..u.len()]);
+    let [u_above, u_below, u_left, u_right, u_here] = old_u.map(|row| &row[..len]);
+    let [v_above, v_below, v_left, v_right, v_here] = old_v.map(|row| &row[..len]);
     for at in 0..len {
-        (u[at], v[at]) = item(old_u.map(|row| row[at]), old_v.map(|row| row[at]));
+        let five_u = [u_above[at], u_below[at], u_left[at], u_right[at], u_here[at]];
+        let five_v = [v_above[at], v_below[at], v_left[at], v_right[at], v_here[at]];
+        (u[at], v[at]) = item(five_u, five_v);
     }
 }
 
