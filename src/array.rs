@@ -99,7 +99,7 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
         Self::builder().open(name, shape)
     }
 
-    fn new(any: AnyArray) -> Result<Self> {
+    pub(crate) fn new(any: AnyArray) -> Result<Self> {
         let items = Items::of(any.segment()).ok_or_else(|| any.segment().corrupt("it is not what was checked"))?;
         Ok(Self { any, items })
     }

@@ -45,10 +45,15 @@ static SHARED: Shared<Vec<(u64, Weak<Attachment>)>> = Shared::new(Vec::new());
 impl Attachment {
     /// Takes part in a file that was opened: with a record if it may be written, as an onlooker otherwise.
     pub(crate) fn join(segment: Segment) -> Result<Self> {
+        Self::join_by(segment, |segment| participant::attach(segment).map_err(|fault| explain(segment, fault)))
+    }
+
+    /// The same, where `register` says which record a writer has.
+    pub(crate) fn join_by(segment: Segment, register: impl FnOnce(&Segment) -> Result<Participant>) -> Result<Self> {
         try_locks_of_filesystem(&segment)?;
         commit::join_members(&segment)?;
         let me = if segment.is_writable() {
-            let me = participant::attach(&segment).map_err(|fault| explain(&segment, fault))?;
+            let me = register(&segment)?;
             segment.set_own(me.index);
             Some(me)
         } else {
@@ -216,7 +221,8 @@ impl OwnPins {
     }
 }
 
-fn explain(segment: &Segment, fault: Fault) -> Error {
+/// Says a fault of the protocol in the words of the public error.
+pub(crate) fn explain(segment: &Segment, fault: Fault) -> Error {
     if let Err(error) = segment.check_whole() {
         return error;
     }
@@ -229,6 +235,12 @@ fn explain(segment: &Segment, fault: Fault) -> Error {
         Fault::Lagged(missed) => Error::Lagged { name, missed },
         Fault::PinsTaken => Error::TooManyPins { name, limit: PINS },
         Fault::Poisoned(block) => Error::Poisoned { name, block },
+        Fault::PeerDied(rank) => Error::PeerDied { name, rank },
+        Fault::TimedOut => Error::TimedOut { name },
+        Fault::TableFull(len) => {
+            let max_len = segment.extent().max_len as usize;
+            Error::TableFull { name, len: len as usize, max_len }
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 //! Control words describe living processes, and the kernel writes pages back in any order, so nothing in them can be
 //! believed once the machine has started anew or the bytes have moved to another file. The stamps of boot, inode and
 //! device in the control page tell that this is so. Whoever is alone with such a file makes it new: a stream has then
-//! the frame that was committed last, an array in place what is found.
+//! the frame that was committed last, a table its rows up to the last commit, an array in place what is found.
 
+mod rows;
 mod superblock;
 
 use crate::error::{Error, Result};
@@ -71,8 +72,8 @@ pub(crate) fn leave_members(segment: &Segment) -> Result<()> {
     if !segment.is_writable() || file::is_in_memory(file) {
         return unlock();
     }
-    let is_stream = segment.form().kind == Kind::Stream;
-    let written = if is_stream || byte_lock::is_held(file, LOCK_MEMBERS).map_err(lock_error)? {
+    let is_committed = has_commits(segment);
+    let written = if is_committed || byte_lock::is_held(file, LOCK_MEMBERS).map_err(lock_error)? {
         Ok(())
     } else {
         flush_written(segment)
@@ -82,16 +83,24 @@ pub(crate) fn leave_members(segment: &Segment) -> Result<()> {
     if !byte_lock::try_lock(file, LOCK_MEMBERS, Mode::Exclusive).map_err(lock_error)? {
         return Ok(());
     }
-    let kept = if is_stream { commit_newest(segment) } else { flush_written(segment) };
+    let kept = if is_committed { commit_newest(segment) } else { flush_written(segment) };
     kept.and(unlock())
 }
 
-/// Makes the newest frame durable. The caller is alone with the file.
+/// Whether superblocks say what there is after a boot.
+fn has_commits(segment: &Segment) -> bool {
+    matches!(segment.form().kind, Kind::Stream | Kind::Growable)
+}
+
+/// Makes the newest frame, or all rows, durable. The caller is alone with the file.
 fn commit_newest(segment: &Segment) -> Result<()> {
-    match consumer::newest(segment) {
-        Some(frame) if !segment.is_retired() => commit(segment, frame),
-        _ => Ok(()),
+    if segment.is_retired() {
+        return Ok(());
     }
+    if segment.form().kind == Kind::Growable {
+        return commit_rows(segment).map(drop);
+    }
+    consumer::newest(segment).map_or(Ok(()), |frame| commit(segment, frame))
 }
 
 /// Brings an array in place to the disk. Who only looked on shall not wait for a disk that has everything already.
@@ -115,6 +124,24 @@ pub(crate) fn commit(segment: &Segment, frame: Descriptor) -> Result<()> {
             format!("it has {slots} slots, a commit needs {expected}: its history and 2"),
         ));
     }
+    commit_alone(segment, frame)
+}
+
+/// Makes all rows durable that a table has, and returns how many that are by now. Waits for the disk.
+pub(crate) fn commit_rows(segment: &Segment) -> Result<u64> {
+    let len = segment.rows().map_err(|_| segment.corrupt("it has more rows than it has room for"))?;
+    commit_alone(segment, Descriptor { seq: len, slot: 0 })?;
+    let durable = protocol::commit::durable(segment).seq;
+    if durable <= segment.extent().max_len {
+        Ok(durable)
+    } else {
+        Err(segment.corrupt("more rows are durable than can be"))
+    }
+}
+
+/// Waits until nobody else commits, and does.
+fn commit_alone(segment: &Segment, frame: Descriptor) -> Result<()> {
+    let name = segment.name();
     segment.check_durability()?;
     let deadline_ns = futex::now_ns() + PATIENCE_NS;
     let try_lock = || byte_lock::try_lock(segment.lock_file(), LOCK_COMMIT, Mode::Exclusive);
@@ -140,7 +167,7 @@ fn lock_writable(segment: &Segment, lock: &impl Fn(Mode) -> Result<bool>) -> Res
 fn reset(segment: &Segment) -> Result<()> {
     segment.reserve()?;
     segment.clear_control();
-    if segment.form().kind == Kind::Stream {
+    if has_commits(segment) {
         Superblocks(segment).restore()?;
     } else {
         Word::store(segment.unverified(), 1, Relaxed);

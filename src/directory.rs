@@ -157,6 +157,15 @@ impl Directory {
         self.build(&name, creation, fill).inspect_err(|_| self.remove_empty_parents(&name))
     }
 
+    /// Refuses what cannot be the name of a folder that stands here.
+    pub(crate) fn check_folder_name(&self, name: &str) -> Result<()> {
+        if Name::parse(name)?.parents().next().is_none() {
+            return Ok(());
+        }
+        let reason = format!("it has several parts, and names a folder of {}", self.0.path.display());
+        Err(Error::InvalidName { name: name.to_owned(), reason })
+    }
+
     /// Nobody could attach what others may write to, nor unlink it, in a folder that trusts nobody else.
     fn check_permissions(&self, name: &Name, mode: u32) -> Result<()> {
         if self.0.trusts_others || mode & 0o022 == 0 {
@@ -293,11 +302,21 @@ impl Directory {
 
     /// Attaches to an array that is there.
     pub(crate) fn attach(&self, name: &str, access: Access) -> Result<Attachment> {
+        self.attach_by(name, access, Attachment::join)
+    }
+
+    /// The same, where `join` takes part in the file.
+    pub(crate) fn attach_by(
+        &self,
+        name: &str,
+        access: Access,
+        join: impl FnOnce(Segment) -> Result<Attachment>,
+    ) -> Result<Attachment> {
         let name = Name::parse(name)?;
         let Opened { file, meta, writable } = self.open_file(&name, access)?;
         let second = || file::open_apart(&self.0.fd, name.as_str(), writable).ok();
         let segment = Segment::open_examined(name.as_str(), &file, &meta, writable, second)?;
-        let attachment = Attachment::join(segment)?;
+        let attachment = join(segment)?;
         if attachment.segment().was_retired() {
             // Unlinked while we were on our way, or by a process that died between saying so and doing so.
             self.finish_unlink(&name, attachment.segment())?;
@@ -473,6 +492,7 @@ fn retire(segment: &Segment) {
     Word::store(segment.retired(), 1, Release);
     notify::notify(segment, segment.notify());
     notify::notify(segment, segment.room());
+    segment.wake_all(segment.bar());
 }
 
 fn same_file(one: &File, other: &File) -> bool {

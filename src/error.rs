@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 /// The result of every call that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -115,13 +116,23 @@ pub enum Error {
         /// Who could do what.
         reason: String,
     },
-    /// The file system is full: the array was not created.
+    /// The file system is full: the array was not created, or the rows not appended.
     #[error("no space for array {name:?}: {bytes} bytes are needed")]
     NoSpace {
         /// The array.
         name: String,
         /// How much it needs.
         bytes: u64,
+    },
+    /// A table cannot have so many rows: none of those given was appended.
+    #[error("table {name:?} has {len} of at most {max_len} rows, and no room for those given")]
+    TableFull {
+        /// The table.
+        name: String,
+        /// How many rows it has.
+        len: usize,
+        /// How many it can have.
+        max_len: usize,
     },
     /// The shape describes more bytes than a process can address.
     #[error("shape {shape:?} with items of {itemsize} bytes is too large")]
@@ -186,6 +197,43 @@ pub enum Error {
     ProducerDied {
         /// The stream.
         name: String,
+    },
+    /// A rank of the team died, left, or gave the round up. Said to every other rank, and again until they
+    /// [reset](crate::Team::reset) the team.
+    #[error("rank {rank} of team {name:?} died or left")]
+    PeerDied {
+        /// The team.
+        name: String,
+        /// The rank.
+        rank: u32,
+    },
+    /// Somebody is this rank of the team already, and is alive.
+    #[error("rank {rank} of team {name:?} is taken by process {pid}")]
+    RankTaken {
+        /// The team.
+        name: String,
+        /// The rank.
+        rank: u32,
+        /// Its process id, as it sees itself.
+        pid: u32,
+    },
+    /// A rank that a [`Launcher`](crate::Launcher) had started did not end well.
+    #[error("rank {rank} of team {name:?} failed: {status}")]
+    RankFailed {
+        /// The run.
+        name: String,
+        /// The first rank that failed. Others may have failed because it did.
+        rank: u32,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// Somebody pressed Ctrl-C, or ended a [`Launcher`](crate::Launcher) by another signal. All ranks have ended.
+    #[error("team {name:?} was interrupted by signal {signal}")]
+    Interrupted {
+        /// The run.
+        name: String,
+        /// Which signal: 2 for Ctrl-C. By custom a program then exits with 128 more than that.
+        signal: i32,
     },
     /// A lossless subscriber was evicted and lost frames. Said once; it goes on with the oldest frame still there.
     #[error("subscriber of stream {name:?} was evicted and lost {missed} frames")]

@@ -26,6 +26,15 @@ pub(crate) fn check_form(name: &str, found: &Form, expected: &Form) -> Result<()
     if is_same { Ok(()) } else { Err(mismatch(name, expected.describe(), found)) }
 }
 
+/// Refuses a table whose rows are not of this form, however many it has room for.
+pub(crate) fn check_table(name: &str, found: &Form, expected: &Form) -> Result<()> {
+    let is_same = found.kind == expected.kind
+        && found.dtype == expected.dtype
+        && found.shape.len() == expected.shape.len()
+        && found.shape.get(1..) == expected.shape.get(1..);
+    if is_same { Ok(()) } else { Err(mismatch(name, expected.describe(), found)) }
+}
+
 /// Refuses a handle to an array that is not one of `T` with the dimensions of `D`.
 pub(crate) fn check_item<T: Element, D: Dimension>(name: &str, found: &Form, kind: Kind) -> Result<()> {
     check_kind(name, found, kind)?;

@@ -5,11 +5,13 @@
 mod any;
 mod array;
 mod block;
+mod rows;
 
 pub use any::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard};
 pub(crate) use array::Items;
 pub use array::{ReadGuard, WriteGuard};
 pub(crate) use block::{Here, Hold, Lender, Reading, Role, Writing};
+pub(crate) use rows::{Rows, Space};
 
 use crate::attachment::Attachment;
 use crate::error::Result;

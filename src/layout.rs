@@ -62,6 +62,8 @@ pub(crate) const LOCK_MEMBERS: i64 = LOCK_BASE;
 pub(crate) const LOCK_NAME: i64 = LOCK_BASE + 1;
 /// Exclusive while a frame is made durable.
 pub(crate) const LOCK_COMMIT: i64 = LOCK_BASE + 2;
+/// Exclusive while a rank joins its team.
+pub(crate) const LOCK_JOIN: i64 = LOCK_BASE + 3;
 /// The first participant's byte.
 pub(crate) const LOCK_PARTICIPANTS: i64 = LOCK_BASE + 1024;
 /// The first of the bytes on which an attach tries what the file system's locks are worth.
@@ -144,8 +146,7 @@ pub(crate) struct Control {
     pub(crate) room: u32,
     pad4: [u8; 124],
     pub(crate) bar: u32,
-    pub(crate) bar_need: u32,
-    pad5: [u8; 120],
+    pad5: [u8; 124],
     pub(crate) durable: u64,
     pub(crate) pending: u64,
     pub(crate) durability_lost: u32,
@@ -161,7 +162,6 @@ pub(crate) struct Control {
     pub(crate) dev: u64,
     pad9: [u8; 480],
     pub(crate) occupied: [u64; 16],
-    pub(crate) members: [u64; 16],
 }
 
 /// Pages 2 and 3: what a durable commit says of the payload. The crc at the end covers everything before it.
@@ -256,7 +256,6 @@ const _: () = {
     assert!(offset_of!(Control, retired) == 0x380);
     assert!(offset_of!(Control, boot_id) == 0x400);
     assert!(offset_of!(Control, occupied) == 0x600);
-    assert!(offset_of!(Control, members) == 0x680);
     assert!(size_of::<Control>() as u64 <= PAGE);
     assert!(size_of::<Superblock>() as u64 == PAGE);
     assert!(offset_of!(Superblock, crc) == 4092);
@@ -362,7 +361,7 @@ impl Identity {
         let slots_fit = match self.kind {
             kind::IN_PLACE => self.nslots == 1 + u32::from(is_cell),
             kind::GROWABLE => self.nslots == 1,
-            kind::TEAM => self.nslots == self.nblocks && self.nslots <= self.nparts,
+            kind::TEAM => self.nslots == self.nblocks && self.nslots == self.nparts,
             _ => true,
         };
         if !slots_fit || (is_cell && self.kind != kind::IN_PLACE) {
@@ -463,7 +462,6 @@ pub fn format_table() -> String {
             notify: "u32",
             room: "u32",
             bar: "u32",
-            bar_need: "u32",
             durable: "u64",
             pending: "u64",
             durability_lost: "u32",
@@ -475,7 +473,6 @@ pub fn format_table() -> String {
             ino: "u64",
             dev: "u64",
             occupied: "16 x u64",
-            members: "16 x u64",
         }
     );
     table!(

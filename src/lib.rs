@@ -20,6 +20,7 @@ mod dtype;
 mod element;
 mod error;
 mod expect;
+mod growable;
 mod guard;
 mod held;
 mod kind;
@@ -33,6 +34,7 @@ mod segment;
 mod shape;
 mod stream;
 mod sys;
+mod team;
 mod truncation;
 mod view;
 
@@ -42,6 +44,7 @@ pub use directory::{Directory, Info, ParticipantInfo, collect_garbage, inspect, 
 pub use dtype::{ByteOrder, DType, Field, Number, Struct, Subarray, TimeUnit};
 pub use element::{Bool, Element};
 pub use error::{Error, Result};
+pub use growable::{AnyFollow, AnyGrowable, Follow, GrowableArray, GrowableBuilder};
 pub use guard::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, WriteGuard};
 pub use kind::Kind;
 pub use layout::{VERSION as FORMAT_VERSION, format_table};
@@ -54,6 +57,7 @@ pub use stream::{
     PublisherBuilder, Source, Subscriber, SubscriberBuilder, wait_any,
 };
 
+pub use team::{AnyTeamArray, Block, Launcher, Patience, Reduction, Team, TeamArray, TeamBuilder};
 pub use truncation::survive_truncation;
 
 /// How a plain file is mapped.

@@ -10,6 +10,8 @@
 mod durable;
 mod header;
 mod part;
+mod room;
+mod table;
 mod world;
 
 pub(crate) use part::Part;
@@ -30,7 +32,6 @@ use crate::sys::mapping::Mapping;
 use crate::sys::pages::Pages;
 use crate::sys::{file, futex, process};
 use header::{Attributes, read_header};
-use nix::errno::Errno;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::mem::offset_of;
@@ -60,6 +61,12 @@ pub(crate) struct Form {
 impl Form {
     /// As an error message names it.
     pub(crate) fn describe(&self) -> String {
+        if self.kind == Kind::Team {
+            return self.kind.to_string();
+        }
+        if let (Kind::Growable, [_, row @ ..]) = (self.kind, self.shape.as_slice()) {
+            return format!("{} of {}, each row of shape {row:?}", self.kind, self.dtype);
+        }
         let order = if self.shape.len() > 1 { format!(", order {:?}", self.order) } else { String::new() };
         format!("{} of {} {:?}{order}", self.kind, self.dtype, self.shape)
     }
@@ -74,8 +81,8 @@ impl Form {
         let rows = self.shape.first().map_or(1, |rows| (*rows).max(1)).min(layout::MAX_BLOCKS as usize) as u32;
         match self.kind {
             Kind::InPlace => rows,
-            Kind::Cell => 1,
-            Kind::Stream | Kind::Growable | Kind::Team => layout::MAX_BLOCKS,
+            Kind::Cell | Kind::Growable => 1,
+            Kind::Stream | Kind::Team => layout::MAX_BLOCKS,
         }
     }
 }
@@ -166,11 +173,7 @@ impl Segment {
         identity.created_ns = futex::wall_ns();
         identity.check(counts.ndim).map_err(|reason| Error::invalid(name, reason))?;
 
-        if spec.flags & layout::flags::SPARSE != 0 {
-            file.set_len(identity.file_len).map_err(io("set the length of"))?;
-        } else {
-            reserve(name, file, identity.file_len)?;
-        }
+        room::make(name, file, &identity)?;
         step!();
         file.write_all_at(&attributes_text, identity.attributes.off).map_err(io("write"))?;
         step!();
@@ -322,12 +325,6 @@ impl Segment {
         self.file
     }
 
-    /// Makes sure that writing the array later cannot fail, unless it was created to be sparse.
-    pub(crate) fn reserve(&self) -> Result<()> {
-        let is_sparse = self.identity.flags & layout::flags::SPARSE != 0;
-        if is_sparse { Ok(()) } else { reserve(&self.name, self.lock_file(), self.identity.file_len) }
-    }
-
     /// Whether the control words are from this boot of this machine and from this very file.
     pub(crate) fn is_current(&self) -> bool {
         self.stamps().iter().map(|word| Word::load(*word, Relaxed)).eq(self.valid_stamps())
@@ -432,13 +429,16 @@ impl Segment {
         }
     }
 
-    /// Stores one of a cell's two copies of its value. The caller has the writer's role, and no reader is sent there.
+    /// Stores bytes in a slot, from the word on in which `offset` is. The caller alone may write there, as the writer of a
+    /// cell or as the rank whose slot it is, and who reads them meanwhile does not believe it.
     #[inline]
-    pub(crate) fn store_copy(&self, copy: u32, source: &[u8]) {
-        if let Some(target) = self.payload(copy).filter(|_| source.len() as u64 <= self.size_bytes) {
+    pub(crate) fn copy_in(&self, slot: u32, offset: u64, source: &[u8]) {
+        let offset = offset & !7;
+        let fits = offset + source.len() as u64 <= self.size_bytes;
+        if let Some(target) = self.payload(slot).filter(|_| fits) {
             // SAFETY: `payload` checked that the slot is inside the mapping; a slot's stride is a multiple of 128 bytes in a
             // file with several, so writing up to the next multiple of 8 stays inside it.
-            unsafe { copy_in(source, target.cast()) };
+            unsafe { copy_in(source, target.wrapping_add(offset as usize).cast()) };
         }
     }
 
@@ -566,13 +566,6 @@ impl Segment {
         debug_assert!(offset < self.identity.data_off, "control words stand before the payload");
         self.mapping.base().wrapping_add(offset as usize)
     }
-}
-
-fn reserve(name: &str, file: &File, bytes: u64) -> Result<()> {
-    file::reserve(file, bytes).map_err(|errno| match errno {
-        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => Error::NoSpace { name: name.to_owned(), bytes },
-        other => Error::io("reserve space for", name, other),
-    })
 }
 
 fn id_of(meta: &Metadata) -> FileId {

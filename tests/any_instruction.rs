@@ -12,11 +12,13 @@ use sharray::{Backpressure, Directory};
 use std::process::ExitCode;
 use support::cell::{self, Readers};
 use support::child::{Child, Task};
+use support::crew::{self, Crew, MORTAL, Told};
 use support::field::{self, BLOCKS};
 use support::heirs::{self, Heirs, NEW};
 use support::steps::{Point, die_within};
 use support::stream::{self, Picture};
 use support::survivors::{self, Survivors};
+use support::table::{self, rows};
 use support::{Outcome, Roles, SOON, Test, ensure, main as run};
 
 const ROLES: Roles = &[
@@ -26,6 +28,8 @@ const ROLES: Roles = &[
     ("publish", publish),
     ("read", read),
     ("store", store),
+    ("arrive", arrive),
+    ("append", append),
 ];
 
 /// Instructions are many, and a machine may be busy.
@@ -53,6 +57,10 @@ fn main() -> ExitCode {
             test("killed_at_any_instruction_of_a_store", || of_a_store("store", 2)),
             test("killed_at_any_instruction_of_a_store_that_takes_the_role", || of_a_store("take and store", 2)),
             test("killed_at_any_instruction_of_a_load", || of_a_store("load", 1)),
+            test("killed_at_any_instruction_of_arriving", of_arriving),
+            test("killed_at_any_instruction_of_an_append", || of_an_append("append", 2)),
+            test("killed_at_any_instruction_of_the_first_append", || of_an_append("append", 0)),
+            test("killed_at_any_instruction_of_looking_at_rows", || of_an_append("look", 2)),
         ],
     )
 }
@@ -201,5 +209,43 @@ fn of_a_store(operation: &str, most: u64) -> Outcome {
         let readers = Readers::new()?;
         kill.child("store", &[readers.path()?, operation])?;
         readers.go_on(kill.at, if kill.is_past_end() { most } else { 1 }, most)
+    })
+}
+
+/// Child: arrives in a barrier, as the last one or before.
+fn arrive(task: &Task) -> Outcome {
+    let team = crew::join(&Directory::open(task.arg(1)?)?, MORTAL)?;
+    die_within(task, || team.barrier(SOON))
+}
+
+fn of_arriving() -> Outcome {
+    Point::Instruction.at_each("arriving", |kill| {
+        let crew = Crew::new()?;
+        let told = crew.all(|team| team.barrier(SOON), || kill.child("arrive", &[crew.path()?]))?;
+        let passed = Told::by(&told)? == Told::Passed;
+        ensure!(passed || !kill.is_past_end(), "it came through, and the others did not");
+        crew.are_told()?;
+        crew.go_on()
+    })
+}
+
+/// Child: appends three rows, or looks at those that are there.
+fn append(task: &Task) -> Outcome {
+    let table = table::builder(&Directory::open(task.arg(1)?)?).attach(table::NAME)?;
+    let new = rows(table.len()..table.len() + 3);
+    match task.arg(2)? {
+        "append" => die_within(task, || table.append(&new)),
+        "look" => die_within(task, || table.view().map(|rows| rows.nrows())),
+        other => Err(format!("nobody can {other}").into()),
+    }
+}
+
+/// The first rows of a table need space.
+fn of_an_append(operation: &str, len: usize) -> Outcome {
+    let all = if operation == "append" { [len, len + 3] } else { [len, len] };
+    Point::Instruction.at_each(operation, |kill| {
+        let readers = table::Readers::of(len)?;
+        kill.child("append", &[readers.path()?, operation])?;
+        readers.go_on(kill.at, if kill.is_past_end() { &all[1..] } else { &all })
     })
 }

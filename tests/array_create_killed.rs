@@ -1,4 +1,4 @@
-//! An array in place or a cell whose creator is killed is there, whole and with its contents, or it is not there.
+//! An array in place, a cell or a table whose creator is killed is there, whole and with its contents, or it is not there.
 //!
 //! Nobody ever attaches to an array half filled, or finds a name that can neither be attached nor created. What the
 //! creator had taken to fill it is free again, and no file is left of one that never got its name.
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use support::child::{Child, Task};
 use support::field::{self, NAME};
 use support::steps::{Point, Point::Step, die_within};
+use support::table;
 use support::{Outcome, Roles, Test, ensure, ensure_eq, main as run, stream};
 
 const ROLES: Roles = &[("create", create), ("collect", collect)];
@@ -28,10 +29,12 @@ fn main() -> ExitCode {
             Test::new("killed_at_each_step_of_create_from", || killed_in(Step, "create from", 1)),
             Test::new("killed_at_each_step_of_open", || killed_in(Step, "open", 0)),
             Test::new("killed_at_each_step_of_creating_a_cell", || creating_a_cell(Step)),
+            Test::new("killed_at_each_step_of_creating_a_table", || creating_a_table(Step)),
             Test::traced("killed_at_each_system_call_of_create", || killed_in(Point::Call, "create", 0)),
             Test::traced("killed_at_each_system_call_of_create_from", || killed_in(Point::Call, "create from", 1)),
             Test::traced("killed_at_each_system_call_of_open", || killed_in(Point::Call, "open", 0)),
             Test::traced("killed_at_each_system_call_of_creating_a_cell", || creating_a_cell(Point::Call)),
+            Test::traced("killed_at_each_system_call_of_creating_a_table", || creating_a_table(Point::Call)),
         ],
     )
 }
@@ -48,6 +51,10 @@ fn create(task: &Task) -> Outcome {
             die_within(task, || field::builder(&place).create_from(NAME, &contents))
         }
         "cell" => die_within(task, || SharedCell::<Joint>::builder().directory(&place).create(CELL, [1.5; 4])),
+        "table" => {
+            let rows = table::rows(0..3);
+            die_within(task, || table::builder(&place).create_from(table::NAME, &rows))
+        }
         other => Err(format!("nobody can {other}").into()),
     }
 }
@@ -150,6 +157,31 @@ fn creating_a_cell(point: Point) -> Outcome {
         ensure_eq!((cell.load(), cell.sequence()), ([2.5; 4], 2), "its second value");
         drop(cell);
         place.unlink(CELL)?;
+        ensure_eq!(stream::leftovers(folder.path())?, Vec::<String>::new(), "what is left in the folder");
+        Ok(())
+    })?;
+    counts.ensure_both()
+}
+
+/// Nobody ever finds it with fewer rows than it was created with.
+fn creating_a_table(point: Point) -> Outcome {
+    let counts = Counts::new();
+    point.at_each("create a table", |kill| {
+        let folder = stream::fresh_folder()?;
+        let path = folder.path().to_str().ok_or("the path is not text")?;
+        kill.child("create", &[path, "table"])?;
+        let place = Directory::open(folder.path())?;
+        let is_there = place.inspect(table::NAME).is_ok();
+        counts.count(is_there);
+        ensure!(is_there || !kill.is_past_end(), "a created table has its name");
+        let builder = table::builder(&place);
+        let rows = table::rows(0..3);
+        let found = if is_there { builder.attach(table::NAME)? } else { builder.create_from(table::NAME, &rows)? };
+        ensure_eq!(table::check(&found.view()?)?, 3, "its first rows");
+        ensure_eq!(found.try_append(&table::rows(3..5))?, 3..5, "where the next rows are");
+        ensure_eq!(table::check(&found.view()?)?, 5, "all of its rows");
+        drop(found);
+        place.unlink(table::NAME)?;
         ensure_eq!(stream::leftovers(folder.path())?, Vec::<String>::new(), "what is left in the folder");
         Ok(())
     })?;

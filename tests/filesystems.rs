@@ -12,10 +12,10 @@ use fuser::{
     KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry, ReplyLock, ReplyOpen, ReplyWrite,
     Request, WriteFlags,
 };
-use ndarray::Ix1;
+use ndarray::{Array1, Ix1};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use sharray::{AnyMemmap, Directory, Error, Mode, SharedArray, save_npy, survive_truncation};
+use sharray::{AnyMemmap, Directory, Error, GrowableArray, Mode, SharedArray, save_npy, survive_truncation};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -102,6 +102,7 @@ fn full(task: &Task) -> Outcome {
     ensure_eq!(fs::read(&path)?, [1; 8 * WORDS], "the file that was there");
     fs::remove_file(&path)?;
     ensure_eq!(stream::leftovers(folder)?, before, "what is left behind");
+    full_table(&place)?;
     // What was there goes on, and there is room for what fits.
     ensure_eq!(array.snapshot()?.sum(), 7 * WORDS as u64, "the array that was there");
     place.unlink("small")?;
@@ -117,6 +118,31 @@ fn full(task: &Task) -> Outcome {
         Err(Error::Io { source, .. }) => ensure!(source.to_string().contains("full"), "it says why: {source}"),
         other => return Err(format!("flush of a sparse file on a full disk answers {other:?}").into()),
     }
+    Ok(())
+}
+
+/// A table takes rows until nothing is left of the file system, and has all of them or none; when there is room, it goes on.
+fn full_table(place: &Directory) -> Outcome {
+    let log = GrowableArray::<u64, Ix1>::builder().directory(place).max_len(1 << 40).create("log", [0])?;
+    let other = Field::builder().directory(place).create("other", [MANY / 4])?;
+    // One page, and then no more.
+    let rows = Array1::from_elem(512, 9);
+    let mut len = 0;
+    let full = loop {
+        match log.append(&rows) {
+            Ok(rows) => len = rows.end,
+            Err(error) => break error,
+        }
+    };
+    ensure!(matches!(full, Error::NoSpace { bytes: 4096, .. }), "a full file system answers {full:?}");
+    ensure!(len > 0 && len < MANY, "{len} rows were appended before");
+    ensure_no_space!(log.append(&Array1::from_elem(MANY, 8)));
+    ensure!(log.len() == len && log.view()?.iter().all(|row| *row == 9), "the rows that were there");
+    place.unlink("other")?;
+    drop(other);
+    ensure_eq!(log.append(&rows)?, len..len + 512, "where rows are appended once there is room");
+    ensure!(log.view()?.iter().all(|row| *row == 9), "the rows that were there");
+    place.unlink("log")?;
     Ok(())
 }
 

@@ -439,8 +439,8 @@ struct Words {
 
 impl Words {
     fn of(whole: &[u8]) -> Self {
-        let wide = ["head", "intent", "durable", "pending", "len", "cap_bytes", "occupied", "members"];
-        let narrow = ["prod", "notify", "room", "bar", "bar_need", "durability_lost", "retired"];
+        let wide = ["head", "intent", "durable", "pending", "len", "cap_bytes", "occupied"];
+        let narrow = ["prod", "notify", "room", "bar", "durability_lost", "retired"];
         let sized = |names: &[&str], size: usize| -> Vec<_> {
             names.iter().map(|name| (offset("Control", name), size)).collect()
         };

@@ -151,7 +151,7 @@ fn exercise_cell(place: &Place, dog: &Watchdog, label: &str) {
 /// The places and sizes of all words that change while an array in place is used.
 fn words(whole: &[u8]) -> Vec<(usize, usize)> {
     let mut words: Vec<_> = ["notify", "room", "retired", "prod"].map(|name| (offset("Control", name), 4)).to_vec();
-    words.extend(["occupied", "members", "intent", "head"].map(|name| (offset("Control", name), 8)));
+    words.extend(["occupied", "intent", "head"].map(|name| (offset("Control", name), 8)));
     for record in (0..PARTICIPANTS).map(|index| RECORDS + LINE * index) {
         words.extend([(record, 8), (record + HOLDS, 4), (record + HOLDS + 4, 4), (record + HOLDS + 8, 8)]);
         words.extend((0..8).map(|pin| (record + PINS + 4 * pin, 4)));

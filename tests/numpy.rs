@@ -60,9 +60,14 @@ fn case(info: &Info, holds_values: bool) -> String {
     let bases: Vec<u64> = (1..=slots).map(|slot| 1000 * slot).collect();
     let bases = if holds_values { format!("{bases:?}") } else { "None".to_owned() };
     let (path, descr) = (info.path.display().to_string(), info.dtype.descr());
+    // NumPy is told of all the rows that a table has room for.
+    let mut shape = info.shape.clone();
+    if let Some(max_len) = info.max_len {
+        shape[0] = max_len;
+    }
     format!(
         "({path:?}, {}, {}, {descr}, {fortran}, {:?}, {slots}, {stride}, {bases})",
-        info.npy_offset, info.data_offset, info.shape
+        info.npy_offset, info.data_offset, shape
     )
 }
 

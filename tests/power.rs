@@ -1,7 +1,8 @@
-//! A loss of power at any moment leaves a frame that is whole and no older than the last one that was confirmed.
+//! A loss of power at any moment leaves a frame that is whole and no older than the last one that was confirmed; of a table, all
+//! rows that were confirmed.
 //!
 //! Between two syncs the kernel writes what was changed whenever it likes and in any order, or not at all, and a disk
-//! writes sectors. So a run of a stream is recorded: each sector of its file whenever it changes, and each sync. From
+//! writes sectors. So a run of a stream or a table is recorded: each sector of its file whenever it changes, and each sync. From
 //! that follow all files that a loss of power could have left at any point of the run, far too many to try: at every
 //! point those where nothing, everything, all but one sector and just one sector was written, and others by chance.
 //! Each is opened as it would be after the reboot. Some of them go on from there, with a cold open that is recorded like
@@ -11,8 +12,8 @@
 
 mod support;
 
-use ndarray::Ix1;
-use sharray::{Directory, Error, Frame, Publisher, PublisherBuilder, Subscriber};
+use ndarray::{Ix1, Ix2};
+use sharray::{Directory, Error, Frame, GrowableArray, GrowableBuilder, Publisher, PublisherBuilder, Subscriber};
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::ops::Range;
@@ -37,8 +38,10 @@ fn main() -> ExitCode {
         &[],
         vec![
             // Slots that share sectors, and slots that start on pages.
-            Test::new("power_is_lost_under_small_frames", || lose_power(100)).within(36_000),
-            Test::new("power_is_lost_under_large_frames", || lose_power(1100)).within(36_000),
+            Test::new("power_is_lost_under_small_frames", || lose_power(&stream_of::<100>())).within(36_000),
+            Test::new("power_is_lost_under_large_frames", || lose_power(&stream_of::<1100>())).within(36_000),
+            // Rows that share sectors with those that are durable.
+            Test::new("power_is_lost_under_a_table", || lose_power(&TABLE)).within(36_000),
         ],
     )
 }
@@ -118,6 +121,32 @@ impl Recorder {
         self.confirmed = sequence;
         self.written = true;
         self.look();
+    }
+}
+
+/// What is recorded.
+struct Subject {
+    what: &'static str,
+    create: fn(&Directory) -> Outcome,
+    /// What is found: it is checked, and its number returned.
+    find: fn(&Directory, u64) -> Outcome<u64>,
+    /// Uses it by chance.
+    work: fn(&Directory, &Rc<RefCell<Recorder>>, &mut Chance) -> Outcome,
+}
+
+fn stream_of<const LEN: usize>() -> Subject {
+    Subject {
+        what: if LEN < 512 { "small frames" } else { "large frames" },
+        create: |place| {
+            writers(place).create(NAME, [LEN])?;
+            Ok(())
+        },
+        find: |place, confirmed| {
+            let found = newest(&Subscriber::<u64, Ix1>::builder().directory(place).attach(NAME)?)?;
+            ensure!(found >= confirmed, "frame {found} is found, and {confirmed} was confirmed");
+            Ok(found)
+        },
+        work,
     }
 }
 
@@ -205,15 +234,95 @@ fn work(place: &Directory, recorder: &Rc<RefCell<Recorder>>, chance: &mut Chance
 }
 
 /// Opens the file that is left, as after a reboot. Returns what it found.
-fn open(path: &Path, image: &[u8], confirmed: u64) -> Outcome<u64> {
+fn open(subject: &Subject, path: &Path, image: &[u8], confirmed: u64) -> Outcome<u64> {
     fs::write(path, image)?;
     let place = Directory::open(path.parent().ok_or("it is in a folder")?)?;
-    let reader = Subscriber::<u64, Ix1>::builder().directory(&place).attach(NAME)?;
-    let found = newest(&reader)?;
-    ensure!(found >= confirmed, "frame {found} is found, and {confirmed} was confirmed");
-    drop(reader);
+    let found = (subject.find)(&place, confirmed)?;
     fs::remove_file(path)?;
     Ok(found)
+}
+
+/// Rows of odd sizes. The table is refilled after each loss of power, so each row tells its filling.
+const TABLE: Subject = Subject {
+    what: "a table",
+    create: |place| {
+        FILLED.take();
+        tables(place).create(NAME, [0, ROW])?;
+        Ok(())
+    },
+    find: |place, confirmed| find_rows(&tables(place).attach(NAME)?, confirmed),
+    work: append_on,
+};
+
+const ROW: usize = 7;
+
+thread_local! {
+    /// The fillings of the rows that were found or confirmed last.
+    static FILLED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+type Table = GrowableArray<u64, Ix2>;
+
+fn tables(place: &Directory) -> GrowableBuilder<Table> {
+    Table::builder().directory(place).participants(4).max_len(400)
+}
+
+/// The rows of a table that was opened are whole, and of those that were confirmed none is missing and none another.
+fn find_rows(table: &Table, confirmed: u64) -> Outcome<u64> {
+    let rows = table.view()?;
+    ensure!(rows.nrows() as u64 >= confirmed, "{} rows are found, and {confirmed} were confirmed", rows.nrows());
+    for (at, row) in rows.rows().into_iter().enumerate() {
+        ensure!(row.iter().enumerate().all(|(i, word)| *word == row_word(row[0], i)), "row {at} is half another");
+        let filling = FILLED.with_borrow(|filled| filled.get(at).copied());
+        ensure!(
+            at as u64 >= confirmed || filling == Some(row[0]),
+            "row {at} is of filling {}, not {filling:?}",
+            row[0]
+        );
+    }
+    Ok(rows.nrows() as u64)
+}
+
+fn row_word(filling: u64, at: usize) -> u64 {
+    if at == 0 { filling } else { stream::word(filling, at) }
+}
+
+/// Appends, commits, gives up and goes on, by chance.
+fn append_on(place: &Directory, recorder: &Rc<RefCell<Recorder>>, chance: &mut Chance) -> Outcome {
+    let confirm = |table: &Table, len: u64| -> Outcome {
+        let rows = table.rows(0..len as usize)?;
+        FILLED.set(rows.column(0).to_vec());
+        recorder.borrow_mut().confirm(len);
+        Ok(())
+    };
+    let mut table = tables(place).attach(NAME)?;
+    // What was found is as good as confirmed.
+    let found = recorder.borrow().confirmed;
+    confirm(&table, found)?;
+    for _ in 0..20 {
+        match chance.below(10) {
+            0..=5 => {
+                let count = chance.below(9);
+                table.append_with(count, None, |bytes| -> Outcome {
+                    for row in bytes.chunks_exact_mut(8 * ROW) {
+                        let filling = FILLINGS.fetch_add(1, Relaxed) + 1;
+                        for (at, word) in row.chunks_exact_mut(8).enumerate() {
+                            word.copy_from_slice(&row_word(filling, at).to_ne_bytes());
+                        }
+                        recorder.borrow_mut().look();
+                    }
+                    Ok(())
+                })?;
+            }
+            6..=8 => {
+                let len = table.commit()? as u64;
+                ensure!(len == table.len() as u64, "{len} rows are confirmed of {}", table.len());
+                confirm(&table, len)?;
+            }
+            _ => table = tables(place).attach(NAME)?,
+        }
+    }
+    Ok(())
 }
 
 /// What was written of what could be.
@@ -256,7 +365,7 @@ fn image(point: &Point, written: Written, chance: &mut Chance) -> Vec<u8> {
 }
 
 /// Tries what can be left at one point. Returns one of the files.
-fn try_point(path: &Path, point: &Point, by_chance: usize, chance: &mut Chance) -> Outcome<(Vec<u8>, u64)> {
+fn try_point(subject: &Subject, path: &Path, point: &Point, chance: &mut Chance) -> Outcome<(Vec<u8>, u64)> {
     let open_sectors: Vec<usize> = (0..point.sectors.len()).filter(|at| point.sectors[*at].len() > 1).collect();
     let mut all = vec![Written::Nothing, Written::Everything];
     for _ in 0..2 {
@@ -265,18 +374,18 @@ fn try_point(path: &Path, point: &Point, by_chance: usize, chance: &mut Chance) 
             all.extend([Written::AllBut(sector(chance)), Written::Just(sector(chance))]);
         }
     }
-    all.extend((0..by_chance).map(|_| Written::ByChance));
+    all.extend((0..4).map(|_| Written::ByChance));
     let mut left = (Vec::new(), 0);
     for written in all {
         let image = image(point, written, chance);
-        open(path, &image, point.confirmed).map_err(|error| format!("{written:?}: {error}"))?;
+        open(subject, path, &image, point.confirmed).map_err(|error| format!("{written:?}: {error}"))?;
         left = (image, point.confirmed);
     }
     Ok(left)
 }
 
 /// A fresh file, or what a loss of power left, is opened and worked with, and the power is lost again.
-fn generation(left: Option<&(Vec<u8>, u64)>, frame_len: usize, seed: u64) -> Outcome<(u64, (Vec<u8>, u64))> {
+fn generation(subject: &Subject, left: Option<&(Vec<u8>, u64)>, seed: u64) -> Outcome<(u64, (Vec<u8>, u64))> {
     let mut chance = Chance(seed.wrapping_mul(1 << 32));
     let folder = stream::fresh_folder()?;
     let place = Directory::open(folder.path())?;
@@ -284,15 +393,14 @@ fn generation(left: Option<&(Vec<u8>, u64)>, frame_len: usize, seed: u64) -> Out
     let confirmed = left.map_or(0, |(_, confirmed)| *confirmed);
     match left {
         Some((image, _)) => fs::write(&path, image)?,
-        None => drop(writers(&place).create(NAME, [frame_len])?),
+        None => (subject.create)(&place)?,
     }
     let recorder = Recorder::new(&path, confirmed)?;
     recording(&recorder, || {
         // What is found is as good as confirmed: whoever found it will not find less.
-        let found = newest(&Subscriber::<u64, Ix1>::builder().directory(&place).attach(NAME)?)?;
-        ensure!(found >= confirmed, "frame {found} is found, and {confirmed} was confirmed");
+        let found = (subject.find)(&place, confirmed)?;
         recorder.borrow_mut().confirm(found);
-        work(&place, &recorder, &mut chance)
+        (subject.work)(&place, &recorder, &mut chance)
     })?;
     let points = std::mem::take(&mut recorder.borrow_mut().points);
     let elsewhere = folder.path().join("after");
@@ -301,7 +409,7 @@ fn generation(left: Option<&(Vec<u8>, u64)>, frame_len: usize, seed: u64) -> Out
     let kept = chance.below(points.len());
     let (mut images, mut next) = (0, None);
     for (at, point) in points.iter().enumerate() {
-        let opened = try_point(&after, point, 4, &mut chance)
+        let opened = try_point(subject, &after, point, &mut chance)
             .map_err(|error| format!("seed {seed}, point {at} of {}: {error}", points.len()))?;
         images += 10;
         if at == kept {
@@ -311,18 +419,18 @@ fn generation(left: Option<&(Vec<u8>, u64)>, frame_len: usize, seed: u64) -> Out
     Ok((images, next.ok_or("there was a point")?))
 }
 
-fn lose_power(frame_len: usize) -> Outcome {
+fn lose_power(subject: &Subject) -> Outcome {
     let (wanted, first) = (number("SHARRAY_IMAGES", 5_000)?, number("SHARRAY_SEED", 1)?);
     let (mut images, mut seed) = (0, first);
     while images < wanted {
         let mut left = None;
         for _ in 0..GENERATIONS {
-            let (tried, next) = generation(left.as_ref(), frame_len, seed)?;
+            let (tried, next) = generation(subject, left.as_ref(), seed)?;
             images += tried;
             seed += 1;
             left = Some(next);
         }
     }
-    eprintln!("frames of {frame_len} words: {images} files opened, in {} runs from seed {first}", seed - first);
+    eprintln!("{}: {images} files opened, in {} runs from seed {first}", subject.what, seed - first);
     Ok(())
 }

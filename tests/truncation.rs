@@ -8,7 +8,7 @@
 mod support;
 
 use ndarray::{Ix1, Ix2};
-use sharray::{AnyPublisher, Directory, Error, Mode, SharedArray, SharedCell, survive_truncation};
+use sharray::{AnyPublisher, Directory, Error, GrowableArray, Mode, SharedArray, SharedCell, survive_truncation};
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ const ROLES: Roles = &[
     ("arrays", arrays),
     ("read-only arrays", read_only_arrays),
     ("cells", cells),
+    ("tables", tables),
     ("streams", streams),
     ("onlookers", onlookers),
     ("waiters", waiters),
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
             Test::new("every_use_of_an_array_in_place", || in_child("arrays")),
             Test::new("every_use_of_an_array_that_may_only_be_read", || in_child("read-only arrays")),
             Test::new("every_use_of_a_cell", || in_child("cells")),
+            Test::new("every_use_of_a_table", || in_child("tables")),
             Test::new("every_use_of_a_stream", || in_child("streams")),
             Test::new("every_use_of_a_stream_that_may_only_be_read", || in_child("onlookers")),
             Test::new("those_who_sleep_are_told", || in_child("waiters")),
@@ -203,6 +205,53 @@ fn cells(_task: &Task) -> Outcome {
         Err(Error::TimedOut { .. }) => Ok(()),
         done => done.map(drop),
     })
+}
+
+type Table = GrowableArray<u64, Ix2>;
+
+/// Three pages of rows, and room for as many more.
+fn table(place: &Directory) -> Outcome<Table> {
+    let table = Table::builder().directory(place).participants(4).max_len(6).create(NAME, [0, 512])?;
+    table.append(&ndarray::Array2::ones([3, 512]))?;
+    Ok(table)
+}
+
+fn tables(_task: &Task) -> Outcome {
+    survive_truncation()?;
+    let look = |table: &mut Table| {
+        std::hint::black_box(sum(&table.view()?));
+        table.check_whole()
+    };
+    at_each_page("view", table, look)?;
+    at_each_page("rows", table, |table| table.rows(1..2).map(drop))?;
+    at_each_page("append", table, |table| table.append(&ndarray::Array2::ones([1, 512])).map(drop))?;
+    at_each_page("commit", table, |table| table.commit().map(drop))?;
+    at_each_page("wait_len", table, |table| match table.wait_len(4, Duration::from_millis(1)) {
+        Err(Error::TimedOut { .. }) => Ok(()),
+        done => done.map(drop),
+    })?;
+    let onlooker = |place: &Directory| {
+        drop(table(place)?);
+        Ok(Table::builder().directory(place).read_only().attach(NAME)?)
+    };
+    at_each_page("view of an onlooker", onlooker, look)?;
+    the_rest_of_a_table()
+}
+
+/// Rows that are gone are zeros, and rows that would be nowhere are not appended: the file does not grow again for them.
+fn the_rest_of_a_table() -> Outcome {
+    let place = Place::new()?;
+    let table = Table::builder().directory(&place.directory).max_len(1000).create(NAME, [0, 512])?;
+    table.append(&ndarray::Array2::ones([200, 512]))?;
+    let (whole, cut) = (place.len()?, place.len()? - 801 * PAGE);
+    let view = table.view()?;
+    place.cut(cut)?;
+    let more = table.append(&ndarray::Array2::ones([500, 512])).map(drop);
+    ensure!(check(more, "append", cut, whole)?, "no room is made behind the new end");
+    ensure_eq!(place.len()?, cut, "the length of the file");
+    ensure_eq!(sum(&view), 199 * 512, "what is left, with zeros for what is gone");
+    ensure!(check(table.check_whole(), "check_whole", cut, whole)?, "it is known while the view lives");
+    Ok(())
 }
 
 fn published(place: &Directory) -> Outcome<stream::Writer> {

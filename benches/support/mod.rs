@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "the hand-written contenders need words of shared memory, and the futex call")]
 #![allow(clippy::print_stdout, reason = "figures are what a benchmark is for")]
 
+pub(crate) mod barrier;
 pub(crate) mod limit;
 pub(crate) mod mutex;
 

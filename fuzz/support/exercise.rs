@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 use sharray::{
-    AnyArray, AnyCell, AnyFrame, AnyPublisher, AnySubscriber, Backpressure, Directory, Error, Kind, Result, wait_any,
+    AnyArray, AnyCell, AnyFrame, AnyGrowable, AnyPublisher, AnySubscriber, Backpressure, DType, Directory, Error, Kind,
+    Reduction, Result, Team, wait_any,
 };
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -31,7 +32,8 @@ pub(crate) fn check<T>(what: &str, call: impl FnOnce() -> Result<T>) -> Option<T
 pub(crate) fn everything(place: &Directory, name: &str) {
     check("list", || place.list());
     // What cannot be told what it is, is tried as everything.
-    let kind = check("inspect", || place.inspect(name)).map(|info| info.kind);
+    let info = check("inspect", || place.inspect(name));
+    let kind = info.as_ref().map(|info| info.kind);
     let is = |one| kind.is_none_or(|kind| kind == one);
     if is(Kind::InPlace) {
         for builder in [AnyArray::builder().read_only(), AnyArray::builder()] {
@@ -47,7 +49,22 @@ pub(crate) fn everything(place: &Directory, name: &str) {
             }
         }
     }
-    if !matches!(kind, Some(Kind::InPlace | Kind::Cell)) {
+    if is(Kind::Growable) {
+        for builder in [AnyGrowable::builder().read_only(), AnyGrowable::builder()] {
+            if let Some(handle) = check("attach a table", || builder.directory(place).attach(name)) {
+                table(&handle);
+            }
+        }
+    }
+    if is(Kind::Team) {
+        let size = info.map_or(1, |info| info.slots);
+        for rank in [0, size - 1] {
+            if let Some(handle) = check("join", || Team::builder().directory(place).join(name, rank, size)) {
+                team(&handle);
+            }
+        }
+    }
+    if !matches!(kind, Some(Kind::InPlace | Kind::Cell | Kind::Growable | Kind::Team)) {
         stream(place, name);
     }
     check("collect garbage", || place.collect_garbage());
@@ -104,6 +121,42 @@ pub(crate) fn cell(cell: &AnyCell) {
     check("wait", || cell.wait_changed(seen, MOMENT));
     if let Some(mut writer) = check("be the writer", || cell.writer_owned(Some(MOMENT))) {
         check("store as the writer", || writer.store(&stored));
+    }
+}
+
+/// Appends, and sees what is there through a handle of its own. Reads the first rows.
+pub(crate) fn table(table: &AnyGrowable) {
+    let len = table.len();
+    assert!(len <= table.max_len());
+    for count in [0, 1, 3, usize::MAX] {
+        let rows = check("append", || {
+            table.append_with(count, Some(MOMENT), |bytes| {
+                bytes.fill(0x5a);
+                Ok::<_, Error>(())
+            })
+        });
+        assert!(rows.is_none_or(|rows| rows.len() == count && rows.end <= table.max_len()));
+    }
+    check("wait", || table.wait_len(len.saturating_add(1), MOMENT));
+    for rows in table.follow().from_row(len.saturating_sub(2)).timeout(MOMENT).take(2) {
+        check("follow", || rows);
+    }
+    if let Some(bytes) = check("look at rows", || table.bytes(0..table.len().min(100))) {
+        black_box(bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>());
+    }
+    check("commit", || table.commit());
+    black_box((table.is_retired(), table.committed(), table.attributes(), table.shape()));
+}
+
+/// Every collective call, twice: others may be waited for, and then the team is broken.
+pub(crate) fn team(team: &Team) {
+    for _ in 0..2 {
+        check("barrier", || team.barrier(MOMENT));
+        let mut bytes = [1; 8];
+        check("sum", || team.reduce_bytes(Reduction::Sum, &DType::F64, &[], &mut bytes, MOMENT));
+        check("broadcast", || team.broadcast_bytes(team.size() - 1, &DType::F64, &[], &mut bytes, MOMENT));
+        check("reset", || team.reset(MOMENT));
+        black_box(team.is_broken());
     }
 }
 

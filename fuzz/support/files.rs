@@ -5,7 +5,7 @@
 use crate::bytes::region;
 use crate::place::Place;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
-use sharray::{AnyArray, AnyCell, AnyPublisher, AnySubscriber, DType, Order};
+use sharray::{AnyArray, AnyCell, AnyGrowable, AnyPublisher, AnySubscriber, DType, Order, Team};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -23,7 +23,9 @@ pub(crate) fn golden() -> Vec<Vec<u8>> {
 
 /// One of each kind, in the middle of everything.
 pub(crate) fn deserted() -> Vec<Vec<u8>> {
-    [stream(), array(Order::C), array(Order::Fortran), cell()].map(|made| made.expect("room for a small file")).into()
+    [stream(), array(Order::C), array(Order::Fortran), cell(), table(), team()]
+        .map(|made| made.expect("room for a small file"))
+        .into()
 }
 
 /// A producer that loans, three subscribers that pin, a frame that was committed.
@@ -67,6 +69,37 @@ fn cell() -> Made {
     let cell = AnyCell::builder().directory(&place).participants(5).create("a", &DType::I32, &[5], &[1; 20])?;
     let mut writer = cell.writer_owned(None)?;
     writer.store(&[2; 20])?;
+    Ok(fs::read(place.file("a"))?)
+}
+
+/// Two rows that were committed, a third, and somebody in the middle of the next.
+fn table() -> Made {
+    let place = Place::new()?;
+    let table =
+        AnyGrowable::builder().directory(&place).participants(5).max_len(50).create("a", &DType::I32, &[0, 3])?;
+    let append = |count: usize| {
+        table.append_with(count, None, |bytes| {
+            bytes.fill(1);
+            Ok::<_, sharray::Error>(())
+        })
+    };
+    append(2)?;
+    table.commit()?;
+    append(1)?;
+    let mut file = Vec::new();
+    table.append_with(2, None, |_| -> sharray::Result<()> {
+        file = fs::read(place.file("a")).unwrap_or_default();
+        Ok(())
+    })?;
+    Ok(file)
+}
+
+/// Two ranks of three, and the third one left.
+fn team() -> Made {
+    let place = Place::new()?;
+    let join = |rank| Team::builder().directory(&place).join("a", rank, 3);
+    let _here = (join(0)?, join(2)?);
+    drop(join(1)?);
     Ok(fs::read(place.file("a"))?)
 }
 

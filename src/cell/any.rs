@@ -260,5 +260,5 @@ impl AnyCellWriter<'_> {
 #[inline]
 fn store(segment: &Segment, value: &[u8]) {
     // Every cell has the one block that this asks for.
-    _ = seqlock::store(segment, |copy| segment.store_copy(copy, value));
+    _ = seqlock::store(segment, |copy| segment.copy_in(copy, 0, value));
 }

@@ -1,8 +1,11 @@
-//! Which frame a superblock names, and whether that frame is there.
+//! Which frame a superblock names, and whether that frame is there. A table's rows are one frame, whose sequence is their
+//! number.
 
+use super::rows;
 use crate::error::{Error, Result};
+use crate::kind::Kind;
 use crate::layout::{SUPERBLOCK_MAGIC, Superblock};
-use crate::protocol::commit::Disk;
+use crate::protocol::commit::{Disk, durable};
 use crate::protocol::word::Word;
 use crate::protocol::{Descriptor, LAST_SEQ, World, complete};
 use crate::segment::{FrameHeader, Segment};
@@ -10,7 +13,7 @@ use bytemuck::Zeroable;
 use std::cmp::Reverse;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The two superblocks of a stream.
+/// The two superblocks of a stream or a table.
 pub(super) struct Superblocks<'s>(pub(super) &'s Segment);
 
 /// What a superblock says that is whole.
@@ -25,18 +28,33 @@ impl Disk for Superblocks<'_> {
     type Error = Error;
 
     fn sync_payload(&self, frame: Descriptor) -> Result<()> {
+        if self.is_of_table() {
+            return rows::sync(self.0, durable(self.0), frame);
+        }
         let header = self.0.read_header(frame.slot)?;
-        self.0.sync_payload(frame.slot, self.0.frame_len(&header))
+        self.0.sync_payload(frame.slot, 0..self.0.frame_len(&header))
     }
 
     fn record(&self, frame: Descriptor, durable: Descriptor) -> Result<()> {
         let (page, commit_no) = self.next(durable)?;
-        let superblock = self.compose(frame, commit_no)?;
-        self.0.write_superblock(page, &superblock)
+        let told = if self.is_of_table() { rows::tell(self.0, frame) } else { self.tell(frame)? };
+        let named = Superblock {
+            magic: SUPERBLOCK_MAGIC,
+            uuid: self.0.identity().uuid,
+            commit_no,
+            seq: frame.seq,
+            slot: frame.slot,
+            ..told
+        };
+        self.0.write_superblock(page, &Superblock { crc: named.checksum(), ..named })
     }
 }
 
 impl Superblocks<'_> {
+    fn is_of_table(&self) -> bool {
+        self.0.form().kind == Kind::Growable
+    }
+
     /// The superblock that may be overwritten, and the number of the commit that does: the other one names `durable`.
     ///
     /// Never by turns: who died in the middle of a commit had its turn, or had not.
@@ -49,17 +67,13 @@ impl Superblocks<'_> {
         Ok((1 - named.page, named.superblock.commit_no + 1))
     }
 
-    fn compose(&self, frame: Descriptor, commit_no: u64) -> Result<Superblock> {
+    /// What a superblock tells of a frame, beside its name.
+    fn tell(&self, frame: Descriptor) -> Result<Superblock> {
         let segment = self.0;
         let header = segment.read_header(frame.slot)?;
         let len = segment.frame_len(&header);
         let hash = segment.payload_hash(frame.slot, len);
         let mut superblock = Superblock {
-            magic: SUPERBLOCK_MAGIC,
-            uuid: segment.identity().uuid,
-            commit_no,
-            seq: frame.seq,
-            slot: frame.slot,
             len,
             time_ns: header.time_ns,
             acquired_ns: header.acquired_ns,
@@ -71,7 +85,6 @@ impl Superblocks<'_> {
         for (place, dim) in superblock.shape.iter_mut().zip(shape) {
             *place = *dim as u64;
         }
-        superblock.crc = superblock.checksum();
         Ok(superblock)
     }
 
@@ -89,6 +102,11 @@ impl Superblocks<'_> {
         let can_be = (1..u64::MAX).contains(&superblock.commit_no)
             && (1..=LAST_SEQ).contains(&superblock.seq)
             && superblock.slot < segment.slots();
+        if self.is_of_table() {
+            let frame = Descriptor { seq: superblock.seq, slot: superblock.slot };
+            let is_valid = is_whole && can_be && rows::can_be(segment, &superblock);
+            return is_valid.then(|| Found { page, superblock, frame, header: FrameHeader::default() });
+        }
         let declared = &segment.form().shape;
         let shape: Vec<usize> = superblock.shape.iter().take(declared.len()).map(|dim| *dim as usize).collect();
         if !is_whole || !can_be || !segment.fits(&shape) {
@@ -107,12 +125,15 @@ impl Superblocks<'_> {
         let mut found: Vec<_> = self.whole().collect();
         found.sort_by_key(|found| Reverse(found.superblock.commit_no));
         found.into_iter().find(|found| {
+            if self.is_of_table() {
+                return true;
+            }
             let hash = self.0.payload_hash(found.frame.slot, found.superblock.len);
             hash == Some(found.superblock.data_xxh3)
         })
     }
 
-    /// Makes the newest frame that was committed the only one of the stream, whose control words are zero. The caller is
+    /// Makes the newest frame that was committed the only one of the stream, or the rows up to there those of the table, whose control words are zero. The caller is
     /// alone with the file.
     ///
     /// A superblock that was passed over goes, so that it is never chosen later, when the slot it names has another
@@ -128,6 +149,10 @@ impl Superblocks<'_> {
         }
         let Some(Found { frame, header, .. }) = newest else { return Ok(()) };
         segment.sync_all()?;
+        if self.is_of_table() {
+            rows::restore(segment, frame);
+            return Ok(());
+        }
         // Both can fail only for a slot that cannot be.
         _ = segment.write_header(frame.slot, &header);
         if let Some(ver) = segment.ver(frame.slot) {

@@ -8,7 +8,7 @@ use crate::layout::LOCK_PARTICIPANTS;
 use crate::protocol::participant::{self, Tag};
 use crate::protocol::producer::cursor;
 use crate::protocol::word::Word;
-use crate::protocol::{World, commit, consumer, lock};
+use crate::protocol::{World, barrier, commit, consumer, lock};
 use crate::segment::Segment;
 use crate::shape::Order;
 use crate::sys::byte_lock;
@@ -24,6 +24,8 @@ pub struct ParticipantInfo {
     pub pid: u32,
     /// Whether it lives. The dead stand here until somebody recovers what they held.
     pub is_alive: bool,
+    /// Which rank of a team it is; `None` in all else.
+    pub rank: Option<u32>,
     /// Whether it holds the producer's role.
     pub is_producer: bool,
     /// Whether the producer waits for it.
@@ -34,8 +36,8 @@ pub struct ParticipantInfo {
     pub pins: usize,
     /// How many leases it has for reading all of an array in place, or waits for.
     pub holds: usize,
-    /// How many blocks of an array in place it writes, or has while it waits for their readers. For a cell, one: the
-    /// writer's role.
+    /// How many blocks of an array in place it writes, or has while it waits for their readers. For a cell, or a
+    /// growable array, one: the role of whoever stores or appends.
     pub writes: usize,
 }
 
@@ -51,26 +53,28 @@ pub struct Info {
     pub kind: Kind,
     /// Its dtype.
     pub dtype: DType,
-    /// Its shape; for a stream, the largest that a frame may have.
+    /// Its shape; for a stream, the largest that a frame may have; for a growable array, with as many rows as there are.
     pub shape: Vec<usize>,
     /// How it stands in memory.
     pub order: Order,
     /// The length of its file in bytes.
     pub file_len: u64,
-    /// How many slots it has.
+    /// How many slots it has; of a team, its size.
     pub slots: u32,
     /// How many of the newest frames a stream names.
     pub history: u32,
     /// The newest frame of a stream, zero before the first; of an array in place or a cell, what its handles call the
-    /// [`sequence`](crate::AnyArray::sequence).
+    /// [`sequence`](crate::AnyArray::sequence); of a team, how many rounds have passed, modulo two to the power of 21.
     pub sequence: u64,
     /// How many blocks it has, each with a lock of its own. A cell has one, a stream none.
     pub blocks: u32,
     /// The blocks whose last write did not come to the end, in rising order: nobody can read them until somebody has
     /// put them right. A block whose writer has died is among them from when this is found out.
     pub poisoned: Vec<u32>,
-    /// The newest frame of a stream that was committed; zero if there is none, or if nobody has used it since the machine
-    /// started.
+    /// How many rows a growable array can have.
+    pub max_len: Option<usize>,
+    /// The newest frame of a stream that was committed, or how many rows of a growable array were; zero if there are none, or if
+    /// nobody has used it since the machine started.
     pub committed: u64,
     /// When it was created.
     pub created: SystemTime,
@@ -78,6 +82,8 @@ pub struct Info {
     pub participants: Vec<ParticipantInfo>,
     /// Whether the stream's last producer closed it.
     pub is_closed: bool,
+    /// Whether a rank of the team died or left, or a time was over, and it has not been reset since.
+    pub is_broken: bool,
     /// Whether it was unlinked.
     pub is_retired: bool,
     /// Where its payload starts in the file.
@@ -146,22 +152,29 @@ impl Directory {
 
 fn look(segment: &Segment, path: PathBuf) -> Info {
     let (identity, form) = (segment.identity(), segment.form());
-    let is_stream = form.kind == Kind::Stream;
+    let (is_stream, is_table) = (form.kind == Kind::Stream, form.kind == Kind::Growable);
     // What a reboot or a copy has made worthless is not shown.
     let is_current = segment.is_current();
     let prod = Tag::from_bits(if is_stream && is_current { Word::load(segment.prod(), Relaxed) } else { 0 });
-    let sequence = match is_stream {
-        true if is_current => consumer::newest(segment).map_or(0, |frame| frame.seq),
-        true => 0,
+    let sequence = match form.kind {
+        Kind::Stream if is_current => consumer::newest(segment).map_or(0, |frame| frame.seq),
+        Kind::Team if is_current => u64::from(barrier::passed(segment)),
+        Kind::Stream | Kind::Team => 0,
         // The numbers of blocks stay with their bytes.
-        false => lock::sequence(segment),
+        _ => lock::sequence(segment),
     };
+    // Before the rows are counted, of which no more can be durable than there are.
+    let committed = if (is_stream || is_table) && is_current { commit::durable(segment).seq } else { 0 };
+    let mut shape = form.shape.clone();
+    if let (true, Some(rows)) = (is_table, shape.first_mut()) {
+        *rows = if is_current { segment.rows().unwrap_or(0) as usize } else { 0 };
+    }
     Info {
         name: segment.name().to_owned(),
         path,
         kind: form.kind,
         dtype: form.dtype.clone(),
-        shape: form.shape.clone(),
+        shape,
         order: form.order,
         file_len: identity.file_len,
         slots: identity.nslots,
@@ -169,10 +182,12 @@ fn look(segment: &Segment, path: PathBuf) -> Info {
         sequence,
         blocks: segment.blocks(),
         poisoned: poisoned(segment),
-        committed: if is_stream && is_current { commit::durable(segment).seq } else { 0 },
+        max_len: is_table.then(|| segment.extent().max_len as usize),
+        committed,
         created: UNIX_EPOCH + Duration::from_nanos(identity.created_ns),
         participants: if is_current { participants(segment, prod, sequence) } else { Vec::new() },
         is_closed: prod == Tag::CLOSED,
+        is_broken: form.kind == Kind::Team && is_current && barrier::breach(segment).is_some(),
         is_retired: is_current && segment.is_retired(),
         data_offset: identity.data_off,
         npy_offset: identity.preamble.off,
@@ -197,6 +212,7 @@ fn participants(segment: &Segment, prod: Tag, newest: u64) -> Vec<ParticipantInf
         found.push(ParticipantInfo {
             pid: segment.process(index).pid,
             is_alive: byte_lock::is_held(segment.lock_file(), byte).unwrap_or(true),
+            rank: (segment.form().kind == Kind::Team).then_some(index),
             is_producer: prod.participant() == Some(index),
             is_lossless,
             behind: if is_lossless { (newest + 1).saturating_sub(cursor::next(cursor)) } else { 0 },

@@ -227,6 +227,13 @@ impl<'a, T: Element, D: Dimension> WriteGuard<'a, T, D> {
     }
 }
 
+impl<T, D> WriteGuard<'_, T, D> {
+    /// Makes the end of this write leave its blocks poisoned, as a panic does.
+    pub(crate) fn fail(&mut self) {
+        self.writing.fail();
+    }
+}
+
 impl<T, D: Dimension> Deref for WriteGuard<'_, T, D> {
     type Target = ArrayRef<T, D>;
 

@@ -273,10 +273,11 @@ impl<L: Lender> Drop for Writing<L> {
     }
 }
 
-/// The role of a cell's writer: nobody else stores while this lives.
+/// The role of a cell's writer, or of whoever appends to a table: nobody else does while this lives.
 #[derive(Debug)]
 pub(crate) struct Role<L: Lender> {
     lender: L,
+    was_given_up: bool,
     _note: Note,
 }
 
@@ -297,21 +298,32 @@ impl<L: Lender> Role<L> {
             return Err(not_in_time(attachment, ALL, until_ns));
         }
         let note = L::note(attachment, ALL, None);
-        let role = Self { lender, _note: note };
+        let role = Self { lender, was_given_up: false, _note: note };
         role.segment().check_whole()?;
         Ok(role)
     }
 
+    pub(crate) fn attachment(&self) -> &Attachment {
+        self.lender.attachment()
+    }
+
     pub(crate) fn segment(&self) -> &Segment {
-        self.lender.attachment().segment()
+        self.attachment().segment()
+    }
+
+    /// Ends it by `act`, which gives the role up.
+    #[inline]
+    pub(crate) fn end_by<R>(mut self, act: impl FnOnce(&Attachment) -> R) -> R {
+        self.was_given_up = true;
+        act(self.attachment())
     }
 }
 
 impl<L: Lender> Drop for Role<L> {
     #[inline]
     fn drop(&mut self) {
-        if !self.segment().is_inherited() {
-            // Every cell has the one block that this names.
+        if !self.was_given_up && !self.segment().is_inherited() {
+            // Every cell and every table has the one block that this names.
             _ = self.lender.attachment().local().release(self.segment(), 0);
         }
     }

@@ -9,17 +9,21 @@
 //! | [`participant`] | attach, detach, recover |
 //! | [`producer`] | takeover, loan, publish |
 //! | [`consumer`] | pin, unpin, cursors, copies |
+//! | [`barrier`] | the rounds of a team |
 //! | [`commit`] | which frame survives a loss of power |
 //! | [`lock`] | who writes and who reads the blocks of an array in place |
 //! | [`seqlock`] | copies without a lease, cells |
+//! | [`growable`] | rows that are appended |
 //! | [`notify`] | wait and wake |
 //!
 //! Rules that hold everywhere: the word that takes a resource names its owner; a process is dead when its kernel lock
 //! could be had, and for no other reason; recovering the dead can be repeated from any point; an index read from
 //! shared memory is checked against private counts at each use. docs/protocol.md gives the reasons.
 
+pub(crate) mod barrier;
 pub(crate) mod commit;
 pub(crate) mod consumer;
+pub(crate) mod growable;
 pub(crate) mod lock;
 pub(crate) mod notify;
 pub(crate) mod participant;
@@ -48,6 +52,12 @@ pub(crate) enum Fault {
     PinsTaken,
     /// A writer of this block died in the middle.
     Poisoned(u32),
+    /// This rank died, left, or gave the round up.
+    PeerDied(u32),
+    /// A rank waited for as long as it wanted to.
+    TimedOut,
+    /// A table with so many rows has no room for as many more as were given.
+    TableFull(u64),
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Fault>;

@@ -5,7 +5,7 @@
 //! LIVE while its byte is free belongs to the dead, for ever: nothing is guessed from pids or clocks.
 
 use super::word::{Record, Word};
-use super::{Fault, Result, World, lock, notify};
+use super::{Fault, Result, World, barrier, lock, notify};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 const LIVE: u64 = 1;
@@ -51,8 +51,13 @@ impl Tag {
 
     /// Whether the record of this index is the owner's, and it is here, by the record's state.
     pub(crate) fn is_of(self, index: u32, state: u64) -> bool {
-        state & KIND == LIVE && self.same_owner(Self::new(index, state >> 8))
+        is_live(state) && self.same_owner(Self::new(index, state >> 8))
     }
+}
+
+/// Whether a record of this state has an owner.
+pub(crate) fn is_live(state: u64) -> bool {
+    state & KIND == LIVE
 }
 
 /// This attach's own record.
@@ -95,6 +100,14 @@ pub(crate) fn attach<W: World>(world: &W) -> Result<Participant> {
     Err(Fault::Full)
 }
 
+/// Takes this very record; `None` if its owner lives. Probes make a free byte look taken for a moment, so ask again.
+pub(crate) fn attach_as<W: World>(world: &W, index: u32) -> Result<Option<Participant>> {
+    if !world.lock(index) {
+        return Ok(None);
+    }
+    register(world, index).map(Some).inspect_err(|_| world.unlock(index))
+}
+
 /// Fills the record whose byte this attach holds.
 pub(crate) fn register<W: World>(world: &W, index: u32) -> Result<Participant> {
     recover(world, index)?;
@@ -112,6 +125,7 @@ pub(crate) fn register<W: World>(world: &W, index: u32) -> Result<Participant> {
 /// Gives the record back. The caller holds no lease any more.
 pub(crate) fn detach<W: World>(world: &W, me: Participant) -> Result<()> {
     let record = me.record(world)?;
+    barrier::leave(world, me.index)?;
     // What a guard that was never dropped still holds: its write did not come to an end.
     lock::abandon(world, me.tag());
     release_words(&record);
@@ -129,12 +143,13 @@ pub(crate) fn detach<W: World>(world: &W, me: Participant) -> Result<()> {
 pub(crate) fn recover<W: World>(world: &W, index: u32) -> Result<()> {
     let record = record(world, index)?;
     let state = record.state.load(Acquire);
-    if state & KIND != LIVE {
+    if !is_live(state) {
         // Its owner died on the way in, after the bit and before the record, and so holds nothing else.
         world.occupied(index / 64).fetch_and(!bit(index), SeqCst);
         return Ok(());
     }
     let dead = Tag::new(index, state >> 8);
+    barrier::leave(world, index)?;
     lock::abandon(world, dead);
     let prod = Tag::from_bits(world.prod().load(Acquire));
     if prod.same_owner(dead) {

@@ -85,6 +85,8 @@ pub(crate) struct Record<'w, W: World + ?Sized> {
     pub(crate) state: &'w W::U64,
     /// Whole-array holds.
     pub(crate) holds: &'w W::U32,
+    /// Of a rank of a team: the mark of the round in which it arrived, or that it is here.
+    pub(crate) arrived: &'w W::U32,
     /// `next << 2 | EVICTED | ACTIVE` of a lossless consumer.
     pub(crate) cursor: &'w W::U64,
     /// Slot plus one of each frame that it reads in place; in an array in place, a span of blocks.
@@ -124,8 +126,14 @@ pub(crate) trait World {
     fn intent(&self) -> &Self::U64;
     fn notify(&self) -> &Self::U32;
     fn room(&self) -> &Self::U32;
+    /// The rounds of a team.
+    fn bar(&self) -> &Self::U32;
     fn durable(&self) -> &Self::U64;
     fn pending(&self) -> &Self::U64;
+    /// How many rows a table has.
+    fn len(&self) -> &Self::U64;
+    /// How many bytes of its payload are reserved.
+    fn cap_bytes(&self) -> &Self::U64;
     /// The bitmap of participants, 64 to a word; `word` counts modulo 16.
     fn occupied(&self, word: u32) -> &Self::U64;
     fn record(&self, participant: u32) -> Option<Record<'_, Self>>;

@@ -7,6 +7,7 @@ use crate::protocol::word::Word;
 use bytemuck::Zeroable;
 use std::io;
 use std::mem::offset_of;
+use std::ops::Range;
 use std::slice;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -41,9 +42,10 @@ impl Segment {
         self.sync(start, size_of::<Superblock>() as u64)
     }
 
-    /// Writes the first `len` bytes of a slot to the disk, and waits until they are there.
-    pub(crate) fn sync_payload(&self, slot: u32, len: u64) -> Result<()> {
-        self.sync(self.identity.data_off + u64::from(slot) * self.identity.slot_stride, len)
+    /// Writes some bytes of a slot to the disk, and waits until they are there.
+    pub(crate) fn sync_payload(&self, slot: u32, bytes: Range<u64>) -> Result<()> {
+        let start = self.identity.data_off + u64::from(slot) * self.identity.slot_stride;
+        self.sync(start + bytes.start, bytes.end.saturating_sub(bytes.start))
     }
 
     /// Writes the payload to the disk, and what blocks say of it, and waits until it is there.

@@ -61,6 +61,7 @@ pub(crate) fn read_header(name: &str, file: &File, found: u64) -> Result<(Identi
     if page.reserved != IdentityPage::UNUSED {
         return Err(Error::corrupt(name, "its reserved bytes are not zero"));
     }
+    form.check_table().map_err(|reason| Error::corrupt(name, reason))?;
     let most = form.most_blocks();
     if identity.nblocks > most {
         let reason = format!("it has {} blocks, expected at most {most} for shape {:?}", identity.nblocks, form.shape);

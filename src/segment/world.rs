@@ -67,12 +67,24 @@ impl World for Segment {
         self.control32(offset_of!(Control, room))
     }
     #[inline]
+    fn bar(&self) -> &AtomicU32 {
+        self.control32(offset_of!(Control, bar))
+    }
+    #[inline]
     fn durable(&self) -> &AtomicU64 {
         self.control64(offset_of!(Control, durable))
     }
     #[inline]
     fn pending(&self) -> &AtomicU64 {
         self.control64(offset_of!(Control, pending))
+    }
+    #[inline]
+    fn len(&self) -> &AtomicU64 {
+        self.control64(offset_of!(Control, len))
+    }
+    #[inline]
+    fn cap_bytes(&self) -> &AtomicU64 {
+        self.control64(offset_of!(Control, cap_bytes))
     }
     #[inline]
     fn occupied(&self, word: u32) -> &AtomicU64 {
@@ -88,6 +100,7 @@ impl World for Segment {
         Some(Record {
             state: self.word64(base + offset_of!(Participant, state) as u64),
             holds: self.word32(base + offset_of!(Participant, rd) as u64),
+            arrived: self.word32(base + offset_of!(Participant, bar_arr) as u64),
             cursor: self.word64(base + offset_of!(Participant, cursor) as u64),
             // SAFETY: the record is inside the mapping, and its pins are eight words in a row, accessed as `word32`.
             pins: unsafe { std::slice::from_raw_parts(pins.cast_mut(), PINS as usize) },

@@ -132,6 +132,21 @@ fn reserve_range(file: &File, offset: u64, len: u64) -> nix::Result<()> {
     in_pieces(offset, len, |offset, len| posix_fallocate(file, offset, len))
 }
 
+/// Makes sure of the `len` bytes from `offset` on of a file that has them, with holes. It never grows, and no byte changes. Where
+/// there is not so much room, what could be had is given back: nobody uses those bytes yet.
+pub(crate) fn fill_holes(file: &File, offset: u64, len: u64) -> nix::Result<()> {
+    step!();
+    let keeping_size = |how| move |offset, len| fallocate(file, how | FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, len);
+    match in_pieces(offset, len, keeping_size(FallocateFlags::empty())) {
+        Err(Errno::EOPNOTSUPP) => reserve_range(file, offset, len),
+        Err(errno) => {
+            _ = in_pieces(offset, len, keeping_size(FallocateFlags::FALLOC_FL_PUNCH_HOLE));
+            Err(errno)
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
 /// Does something with a range of a file, piece by piece if it is interrupted.
 ///
 /// At a signal, older kernels undo what they have reserved in memory: under a timer that is faster than the whole it would

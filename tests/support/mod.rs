@@ -12,7 +12,9 @@
 //! | [`heirs`] | what must hold after any death of a user of that array |
 //! | [`hygiene`] | what the tests of a file must not leave behind |
 //! | [`words`] | the shared words of such an array, read from its file |
+//! | [`crew`] | the team that the tests use, and what must hold after any death of a rank |
 //! | [`cell`] | the cell that the tests use, and what must hold after any death of its user |
+//! | [`table`] | the table that the tests use, and what must hold after any death of its user |
 //! | [`steps`] | death at each point of an operation: steps (feature `step`), system calls, instructions |
 //! | [`trace`] | a child that is stopped at each of its system calls or instructions |
 
@@ -21,12 +23,14 @@
 pub(crate) mod bytes;
 pub(crate) mod cell;
 pub(crate) mod child;
+pub(crate) mod crew;
 pub(crate) mod field;
 pub(crate) mod heirs;
 pub(crate) mod hygiene;
 pub(crate) mod steps;
 pub(crate) mod stream;
 pub(crate) mod survivors;
+pub(crate) mod table;
 pub(crate) mod trace;
 pub(crate) mod words;
 

@@ -15,6 +15,7 @@
 //! | `models::commit` | the slot of a frame that is made durable, which the producer must leave alone |
 //! | `models::wake` | wake-ups that must not be lost |
 //! | `models::life` | attach, detach, and recovering the dead |
+//! | `models::growable` | rows that are appended, and those who read below them |
 //! | `models::role` | the producer's role: taken, given up, taken over |
 //!
 //! A model that passes says little until one knows what makes it fail. `cargo run --release -p sharray-loom --bin mutants`

@@ -44,6 +44,7 @@ use word::{is_dead, lives};
 struct RecordWords {
     state: U64,
     holds: U32,
+    arrived: U32,
     cursor: U64,
     pins: Vec<U32>,
     /// The kernel's lock: the attach that has it plus one, 0 for none.
@@ -55,6 +56,7 @@ impl RecordWords {
         Self {
             state: U64::new(),
             holds: U32::new(),
+            arrived: U32::new(),
             cursor: U64::new(),
             pins: (0..pins).map(|_| U32::new()).collect(),
             byte: AtomicU32::new(0),
@@ -97,8 +99,11 @@ struct Memory {
     intent: U64,
     notify: U32,
     room: U32,
+    bar: U32,
     durable: U64,
     pending: U64,
+    len: U64,
+    cap_bytes: U64,
     occupied: U64,
     records: Vec<RecordWords>,
     ring: Vec<U64>,
@@ -106,6 +111,10 @@ struct Memory {
     blocks: Vec<BlockWords>,
     /// The two copies of a cell's value; none in other arrays.
     cell: Option<[Payload; 2]>,
+    /// The rows that a table has room for, of one byte each.
+    rows: Vec<Payload>,
+    /// The kernel's: how many bytes of the payload the file system has reserved.
+    space: std::sync::atomic::AtomicU64,
 }
 
 /// How large a world is.
@@ -117,13 +126,14 @@ pub(crate) struct Geometry {
     pub(crate) ring: u64,
     pub(crate) blocks: u32,
     pub(crate) is_cell: bool,
+    pub(crate) rows: usize,
     pub(crate) copies: bool,
 }
 
 /// The usual stream: a ring of two, and no slot more than the ring has, so each loan takes the slot of the frame that
 /// it pushes out.
 pub(crate) const TIGHT: Geometry =
-    Geometry { participants: 2, pins: 1, slots: 2, ring: 2, blocks: 0, is_cell: false, copies: false };
+    Geometry { participants: 2, pins: 1, slots: 2, ring: 2, blocks: 0, is_cell: false, rows: 0, copies: false };
 
 /// An array in place of one block.
 pub(crate) const IN_PLACE: Geometry = Geometry { slots: 0, ring: 1, blocks: 1, ..TIGHT };
@@ -143,7 +153,7 @@ pub(crate) struct LoomWorld {
 impl LoomWorld {
     #[allow(clippy::arc_with_non_send_sync, reason = "loom's threads take turns on one real thread")]
     pub(crate) fn new(geometry: Geometry) -> Self {
-        let Geometry { participants, pins, slots, ring, blocks, is_cell, copies } = geometry;
+        let Geometry { participants, pins, slots, ring, blocks, is_cell, rows, copies } = geometry;
         let slot = |_| Slot { ver: U64::new(), frame: Payload::new(copies) };
         let memory = Memory {
             prod: U32::with_turns(),
@@ -151,14 +161,19 @@ impl LoomWorld {
             intent: U64::new(),
             notify: U32::with_queue(),
             room: U32::with_queue(),
+            bar: U32::with_queue(),
             durable: U64::new(),
             pending: U64::new(),
+            len: U64::new(),
+            cap_bytes: U64::new(),
             occupied: U64::new(),
             records: (0..participants).map(|_| RecordWords::new(pins)).collect(),
             ring: (0..ring).map(|_| U64::new()).collect(),
             slots: (0..slots).map(slot).collect(),
             blocks: (0..blocks).map(|_| BlockWords::new(copies)).collect(),
             cell: is_cell.then(|| [(); 2].map(|()| Payload::new(true))),
+            rows: (0..rows).map(|_| Payload::new(copies)).collect(),
+            space: std::sync::atomic::AtomicU64::new(0),
         };
         Self { memory: Arc::new(memory), attach: 0, slices: false, sleep_ns: 0, clock: Arc::default() }
     }
@@ -241,6 +256,26 @@ impl LoomWorld {
         &self.memory.cell.as_ref().expect("this world is a cell")[copy as usize]
     }
 
+    /// Reserves the bytes of a table's payload up to `end`, as far as the process lives to do it.
+    pub(crate) fn grow(&self, end: u64) {
+        if lives() {
+            self.memory.space.fetch_max(end, Relaxed);
+        }
+    }
+
+    /// Fills a row past the end of a table.
+    pub(crate) fn fill_row(&self, row: u64, number: u64) {
+        assert!(is_dead() || row < self.memory.space.load(Relaxed), "the file has no room for the row");
+        self.memory.rows[row as usize].fill(number);
+    }
+
+    /// Looks at a row of a table in place.
+    pub(crate) fn look_at_row(&self, row: u64) -> u64 {
+        let [first, second] = self.memory.rows[row as usize].look();
+        assert_eq!(first, second, "a row that is half filled can be read");
+        first
+    }
+
     /// Whether this attach has the record's kernel lock.
     pub(crate) fn holds_byte(&self, participant: u32) -> bool {
         self.memory.records[participant as usize].byte.load(Relaxed) == self.attach + 1
@@ -296,6 +331,10 @@ impl World for LoomWorld {
         &self.memory.room
     }
 
+    fn bar(&self) -> &U32 {
+        &self.memory.bar
+    }
+
     fn durable(&self) -> &U64 {
         &self.memory.durable
     }
@@ -304,13 +343,21 @@ impl World for LoomWorld {
         &self.memory.pending
     }
 
+    fn len(&self) -> &U64 {
+        &self.memory.len
+    }
+
+    fn cap_bytes(&self) -> &U64 {
+        &self.memory.cap_bytes
+    }
+
     fn occupied(&self, _: u32) -> &U64 {
         &self.memory.occupied
     }
 
     fn record(&self, participant: u32) -> Option<Record<'_, Self>> {
-        let RecordWords { state, holds, cursor, pins, .. } = self.memory.records.get(participant as usize)?;
-        Some(Record { state, holds, cursor, pins })
+        let RecordWords { state, holds, arrived, cursor, pins, .. } = self.memory.records.get(participant as usize)?;
+        Some(Record { state, holds, arrived, cursor, pins })
     }
 
     fn ver(&self, slot: u32) -> Option<&U64> {

@@ -10,6 +10,7 @@ use crate::options::{
     place_of, shape_of,
 };
 use crate::part::{Part, Told};
+use crate::table::Table;
 use crate::view::{self, Placed};
 use crate::wait::Patience;
 use numpy::{PyArrayDescr, PyUntypedArray};
@@ -17,7 +18,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyEllipsis, PyRange, PyTuple};
-use sharray::{AnyArray, ArrayBuilder, Directory, Error};
+use sharray::{AnyArray, AnyGrowable, AnyWriteGuard, ArrayBuilder, Directory, Error};
 use std::ffi::c_int;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -49,7 +50,7 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    fn new(py: Python<'_>, place: Directory, array: AnyArray) -> Result<Self> {
+    pub(crate) fn new(py: Python<'_>, place: Directory, array: AnyArray) -> Result<Self> {
         let part = Part::whole(array.shape(), &array.strides());
         let blocks = 0..array.blocks();
         let handle = Py::new(py, Handle::new(py, place, array)?)?;
@@ -888,17 +889,9 @@ pub(crate) fn create(
     let Some(data) = data else {
         return Array::new(py, place, builder.create(name, &dtype, &shape)?);
     };
-    let descr = dtype::to_python(py, &dtype)?;
     let mut raised = None;
     let made = builder.create_with(name, &dtype, &shape, |guard| {
-        let strides: Vec<isize> = guard.strides().iter().map(|stride| *stride as isize).collect();
-        let placed = Placed { base: guard.as_mut_ptr(), shape: &shape, strides: &strides, is_writeable: true };
-        // SAFETY: the guard lends the whole array to be written. The view is dropped before it, and nobody else sees it:
-        // an assignment keeps no reference to where it copies.
-        #[allow(unsafe_code, reason = "NumPy writes the items")]
-        let target = unsafe { view::array(py, &descr, placed, py.None().into_bound(py)) };
-        let copied = target.and_then(|target| target.set_item(PyEllipsis::get(py), &data));
-        copied.map_err(|error| {
+        fill_from(py, guard, &data).map_err(|error| {
             raised = Some(error);
             Error::InvalidArgument { name: name.to_owned(), reason: "its contents do not fit".to_owned() }
         })
@@ -909,7 +902,19 @@ pub(crate) fn create(
     }
 }
 
-/// Attaches to an array in place.
+/// Writes contents into a new array, as an assignment to it does.
+pub(crate) fn fill_from(py: Python<'_>, guard: &mut AnyWriteGuard<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    let (shape, descr) = (guard.shape(), dtype::to_python(py, guard.dtype())?);
+    let strides: Vec<isize> = guard.strides().iter().map(|stride| *stride as isize).collect();
+    let placed = Placed { base: guard.as_mut_ptr(), shape: &shape, strides: &strides, is_writeable: true };
+    // SAFETY: the guard lends the whole array to be written. The view is dropped before it, and nobody else sees it:
+    // an assignment keeps no reference to where it copies.
+    #[allow(unsafe_code, reason = "NumPy writes the items")]
+    let target = unsafe { view::array(py, &descr, placed, py.None().into_bound(py)) };
+    target.and_then(|target| target.set_item(PyEllipsis::get(py), data))
+}
+
+/// Attaches to an array in place, or to a table that grows.
 ///
 /// Parameters
 /// ----------
@@ -924,7 +929,7 @@ pub(crate) fn create(
 ///
 /// Returns
 /// -------
-/// Array
+/// Array or Table
 ///     Its dtype, shape and order are those that the file tells.
 ///
 /// Raises
@@ -949,15 +954,32 @@ pub(crate) fn attach_by_name(
     mode: &str,
     wait: Option<f64>,
     dir: Option<&Bound<'_, PyAny>>,
-) -> Result<Array> {
+) -> Result<Py<PyAny>> {
     let place = place_of(dir)?;
-    let builder = AnyArray::builder().directory(&place);
-    let builder = if is_read_only(mode)? { builder.read_only() } else { builder };
-    let attempt = |wait: Option<std::time::Duration>| {
-        let builder = wait.map_or_else(|| builder.clone(), |wait| builder.clone().wait(wait));
-        builder.attach(name)
+    let (arrays, tables) = (AnyArray::builder().directory(&place), AnyGrowable::builder().directory(&place));
+    let (arrays, tables) =
+        if is_read_only(mode)? { (arrays.read_only(), tables.read_only()) } else { (arrays, tables) };
+    let attempt = |wait: Option<Duration>| {
+        let arrays = wait.map_or_else(|| arrays.clone(), |wait| arrays.clone().wait(wait));
+        match arrays.attach(name) {
+            // It is neither, or it is a table.
+            Err(error @ Error::Mismatch { .. }) => match tables.attach(name) {
+                Err(Error::Mismatch { .. }) => Err(error),
+                other => other.map(Found::Table),
+            },
+            other => other.map(Found::Array),
+        }
     };
-    Array::new(py, place, attach_within(py, wait, attempt)?)
+    match attach_within(py, wait, attempt)? {
+        Found::Array(array) => Ok(Py::new(py, Array::new(py, place, array)?)?.into_any()),
+        Found::Table(table) => Ok(Py::new(py, Table::new(py, place, table)?)?.into_any()),
+    }
+}
+
+/// What a name stands for.
+enum Found {
+    Array(AnyArray),
+    Table(AnyGrowable),
 }
 
 /// Attaches to an array in place if it is there, or else creates it.

@@ -108,6 +108,7 @@ fn class_of(error: &Error) -> &'static str {
         Error::UnsupportedFilesystem { .. } => "UnsupportedFilesystem",
         Error::Untrusted { .. } => "Untrusted",
         Error::NoSpace { .. } => "NoSpace",
+        Error::TableFull { .. } => "TableFull",
         Error::ShapeOverflow { .. } => "ShapeOverflow",
         Error::TooManyDimensions { .. } => "TooManyDimensions",
         Error::InvalidArgument { .. } => "InvalidArgument",
@@ -117,6 +118,10 @@ fn class_of(error: &Error) -> &'static str {
         Error::Retired { .. } => "Retired",
         Error::ProducerPresent { .. } => "ProducerPresent",
         Error::ProducerDied { .. } => "ProducerDied",
+        Error::PeerDied { .. } => "PeerDied",
+        Error::RankTaken { .. } => "RankTaken",
+        Error::RankFailed { .. } => "RankFailed",
+        Error::Interrupted { .. } => "Interrupted",
         Error::Lagged { .. } => "Lagged",
         Error::NoFreeSlot { .. } => "NoFreeSlot",
         Error::TooManyPins { .. } => "TooManyPins",
@@ -166,6 +171,19 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
             raised.setattr("name", name)?;
             raised.setattr("pid", pid)
         }
+        Error::PeerDied { name, rank } | Error::RankFailed { name, rank, .. } => {
+            raised.setattr("name", name)?;
+            raised.setattr("rank", rank)
+        }
+        Error::RankTaken { name, rank, pid } => {
+            raised.setattr("name", name)?;
+            raised.setattr("rank", rank)?;
+            raised.setattr("pid", pid)
+        }
+        Error::Interrupted { name, signal } => {
+            raised.setattr("name", name)?;
+            raised.setattr("signal", signal)
+        }
         Error::Lagged { name, missed } => {
             raised.setattr("name", name)?;
             raised.setattr("missed", missed)
@@ -173,6 +191,11 @@ fn set_attributes(raised: &Bound<'_, PyAny>, error: &Error) -> PyResult<()> {
         Error::Poisoned { name, block } => {
             raised.setattr("name", name)?;
             raised.setattr("block", block)
+        }
+        Error::TableFull { name, len, max_len } => {
+            raised.setattr("name", name)?;
+            raised.setattr("len", len)?;
+            raised.setattr("max_len", max_len)
         }
         Error::NotAnArray { path, .. } | Error::UnsupportedFilesystem { path, .. } | Error::Untrusted { path, .. } => {
             raised.setattr("path", path)

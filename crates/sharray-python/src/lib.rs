@@ -17,9 +17,11 @@ mod command;
 mod dtype;
 mod error;
 mod exchange;
+mod follower;
 mod frame;
 mod gil;
 mod handle;
+mod launcher;
 mod lease;
 mod memmap;
 mod options;
@@ -27,6 +29,9 @@ mod part;
 mod place;
 mod publisher;
 mod subscriber;
+mod table;
+mod team;
+mod team_array;
 mod turns;
 mod view;
 mod wait;
@@ -40,6 +45,8 @@ mod _sharray {
     #[pymodule_export]
     use crate::command::command;
     #[pymodule_export]
+    use crate::follower::Follower;
+    #[pymodule_export]
     use crate::frame::Frame;
     #[pymodule_export]
     use crate::lease::{Read, Write};
@@ -51,6 +58,12 @@ mod _sharray {
     use crate::publisher::{Loan, Publisher, publish};
     #[pymodule_export]
     use crate::subscriber::{Subscriber, subscribe, subscribe_again, wait_any};
+    #[pymodule_export]
+    use crate::table::{Table, attach_table_again, grow};
+    #[pymodule_export]
+    use crate::team::Team;
+    #[pymodule_export]
+    use crate::team_array::{Block, TeamArray};
     #[pymodule_export]
     use crate::turns::after_fork;
 

@@ -263,6 +263,12 @@ impl Participant {
         self.inner.is_alive
     }
 
+    /// Which rank of a team it is, or None.
+    #[getter]
+    fn rank(&self) -> Option<u32> {
+        self.inner.rank
+    }
+
     /// Whether it holds the producer's role.
     #[getter]
     fn is_producer(&self) -> bool {
@@ -332,14 +338,14 @@ impl Info {
         path_to_python(py, &self.inner.path)
     }
 
-    /// ``'stream'``, ``'array'`` or ``'cell'``; ``'growable'`` or ``'team'`` for what other programs made.
+    /// ``'stream'``, ``'array'``, ``'cell'`` or ``'table'``; ``'team'`` for what other programs made.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.inner.kind {
             Kind::InPlace => "array",
             Kind::Cell => "cell",
             Kind::Stream => "stream",
-            Kind::Growable => "growable",
+            Kind::Growable => "table",
             Kind::Team => "team",
             // The enum may grow.
             _ => "unknown",
@@ -352,10 +358,16 @@ impl Info {
         dtype::to_python(py, &self.inner.dtype)
     }
 
-    /// Its shape; for a stream, the largest that a frame may have.
+    /// Its shape; for a stream, the largest that a frame may have; for a table, with as many rows as there are.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.inner.shape)
+    }
+
+    /// How many rows a table can have; None for other kinds.
+    #[getter]
+    fn max_len(&self) -> Option<usize> {
+        self.inner.max_len
     }
 
     /// ``'C'`` or ``'F'``.
@@ -370,7 +382,7 @@ impl Info {
         self.inner.file_len
     }
 
-    /// How many slots it has.
+    /// How many slots it has; of a team, its size.
     #[getter]
     fn slots(&self) -> u32 {
         self.inner.slots
@@ -382,7 +394,7 @@ impl Info {
         self.inner.history
     }
 
-    /// The newest frame of a stream; what `sequence` of an array or a cell is.
+    /// The newest frame of a stream; what `sequence` of an array or a cell is; how many rounds of a team have passed.
     #[getter]
     fn sequence(&self) -> u64 {
         self.inner.sequence
@@ -400,8 +412,8 @@ impl Info {
         self.inner.poisoned.clone()
     }
 
-    /// The newest frame of a stream that was committed; zero if there is none, or if nobody has used it since the machine
-    /// started.
+    /// The newest frame of a stream that was committed, or how many rows of a table were; zero if there are none, or if nobody has
+    /// used it since the machine started.
     #[getter]
     fn committed(&self) -> u64 {
         self.inner.committed
@@ -423,6 +435,12 @@ impl Info {
     #[getter]
     fn is_closed(&self) -> bool {
         self.inner.is_closed
+    }
+
+    /// Whether a rank of the team died or left, or a time was over, and it has not been reset since.
+    #[getter]
+    fn is_broken(&self) -> bool {
+        self.inner.is_broken
     }
 
     /// Whether it was unlinked.

@@ -24,7 +24,8 @@ def public_objects() -> Iterator[tuple[str, Any]]:
         if isinstance(exported, type) and not issubclass(exported, BaseException):
             for member, value in vars(exported).items():
                 if not member.startswith("_"):
-                    yield f"sharray.{name}.{member}", value
+                    # A static method's own text is that of its class.
+                    yield f"sharray.{name}.{member}", value.__func__ if isinstance(value, staticmethod) else value
 
 
 OBJECTS = dict(public_objects())

@@ -45,7 +45,7 @@ def start(program: Path, folder: Path) -> Start:
 
 
 def test_every_dtype(folder: Path, start: Start) -> None:
-    """Python makes an array, a cell and a stream of each dtype in each order; Rust makes the same of what it sees; Python
+    """Python makes an array, a cell, a stream and a table of each dtype in each order; Rust makes the same of what it sees; Python
     finds its own dtypes, shapes, orders and bytes again."""
     peer = start()
     for at, dtype in enumerate(ALL):
@@ -73,7 +73,14 @@ def test_every_dtype(folder: Path, start: Start) -> None:
                 assert found is not None and (found.tags, found.time) == ((tag, 7), 1.5 + tag)
                 assert_same(found.array, frame)
             assert subscriber.recv(timeout=10) is None
-            for it in ("array", "stream"):
+            if order == "C":
+                table = sharray.grow(f"table/{name}", (0, 4, 2), dtype, max_len=10, dir=folder)
+                table.append(given)
+                peer.tell(f"table table/{name}")
+                peer.expect("done")
+                rows = sharray.attach(f"table/{name}-back", dir=folder)
+                assert_same(rows[...], given)
+            for it in ("array", "stream", "table")[: 3 if order == "C" else 2]:
                 sharray.unlink(f"{it}/{name}", dir=folder)
                 sharray.unlink(f"{it}/{name}-back", dir=folder)
         for shape in ((), (5,)):

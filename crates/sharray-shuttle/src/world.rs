@@ -20,6 +20,7 @@ pub(crate) use word::{U32, U64};
 struct RecordWords {
     state: U64,
     holds: U32,
+    arrived: U32,
     cursor: U64,
     pins: Vec<U32>,
     /// The kernel's lock: the attach that has it plus one, 0 for none.
@@ -42,8 +43,11 @@ struct Memory {
     intent: U64,
     notify: U32,
     room: U32,
+    bar: U32,
     durable: U64,
     pending: U64,
+    len: U64,
+    cap_bytes: U64,
     occupied: U64,
     records: Vec<RecordWords>,
     ring: Vec<U64>,
@@ -51,6 +55,8 @@ struct Memory {
     blocks: Vec<BlockWords>,
     /// The two copies of a cell's value.
     copies: [Payload; 2],
+    /// The rows that a table has room for.
+    rows: Vec<Payload>,
 }
 
 /// How large a world is.
@@ -61,6 +67,7 @@ pub(crate) struct Geometry {
     pub(crate) ring: u64,
     pub(crate) blocks: u32,
     pub(crate) is_cell: bool,
+    pub(crate) rows: usize,
 }
 
 /// Frames or blocks that one process can tell of.
@@ -77,10 +84,11 @@ pub(crate) struct ShuttleWorld {
 
 impl ShuttleWorld {
     pub(crate) fn new(geometry: Geometry) -> Self {
-        let Geometry { participants, slots, ring, blocks, is_cell } = geometry;
+        let Geometry { participants, slots, ring, blocks, is_cell, rows } = geometry;
         let record = |_| RecordWords {
             state: U64::shared(),
             holds: U32::shared(),
+            arrived: U32::shared(),
             cursor: U64::shared(),
             pins: (0..PINS).map(|_| U32::shared()).collect(),
             byte: AtomicU32::new(0),
@@ -98,14 +106,18 @@ impl ShuttleWorld {
             intent: U64::shared(),
             notify: U32::shared(),
             room: U32::shared(),
+            bar: U32::shared(),
             durable: U64::shared(),
             pending: U64::shared(),
+            len: U64::shared(),
+            cap_bytes: U64::shared(),
             occupied: U64::shared(),
             records: (0..participants).map(record).collect(),
             ring: (0..ring).map(|_| U64::shared()).collect(),
             slots: (0..slots).map(|_| (U64::shared(), Payload::default())).collect(),
             blocks: (0..blocks).map(block).collect(),
             copies: Default::default(),
+            rows: (0..rows).map(|_| Payload::default()).collect(),
         };
         Self { memory: Arc::new(memory), attach: 0, is_cell, clock: Arc::default() }
     }
@@ -134,6 +146,11 @@ impl ShuttleWorld {
     /// A block's payload.
     pub(crate) fn content(&self, block: u32) -> &Payload {
         &self.memory.blocks[block as usize].payload
+    }
+
+    /// A row of a table.
+    pub(crate) fn row(&self, row: u64) -> &Payload {
+        &self.memory.rows[row as usize]
     }
 
     /// One of a cell's two copies.
@@ -204,6 +221,10 @@ impl World for ShuttleWorld {
         &self.memory.room
     }
 
+    fn bar(&self) -> &U32 {
+        &self.memory.bar
+    }
+
     fn durable(&self) -> &U64 {
         &self.memory.durable
     }
@@ -212,13 +233,21 @@ impl World for ShuttleWorld {
         &self.memory.pending
     }
 
+    fn len(&self) -> &U64 {
+        &self.memory.len
+    }
+
+    fn cap_bytes(&self) -> &U64 {
+        &self.memory.cap_bytes
+    }
+
     fn occupied(&self, _: u32) -> &U64 {
         &self.memory.occupied
     }
 
     fn record(&self, participant: u32) -> Option<Record<'_, Self>> {
-        let RecordWords { state, holds, cursor, pins, .. } = self.memory.records.get(participant as usize)?;
-        Some(Record { state, holds, cursor, pins })
+        let RecordWords { state, holds, arrived, cursor, pins, .. } = self.memory.records.get(participant as usize)?;
+        Some(Record { state, holds, arrived, cursor, pins })
     }
 
     fn ver(&self, slot: u32) -> Option<&U64> {

@@ -3,9 +3,11 @@
 //! Some are there from the beginning to the end: their sequences must never go back, whoever died. Others come and go,
 //! as the workers create and unlink them.
 
+use crate::Outcome;
 use crate::payload::Key;
-use ndarray::{Ix1, IxDyn};
+use ndarray::{Ix1, Ix2, IxDyn};
 use sharray::{ArrayBuilder, CellBuilder, Directory, Frame, Publisher, PublisherBuilder, SharedArray, SharedCell};
+use sharray::{GrowableArray, GrowableBuilder};
 use sharray::{Subscriber, SubscriberBuilder};
 use std::ops::Range;
 
@@ -16,6 +18,7 @@ pub(crate) type FieldHandle = SharedArray<u64, IxDyn>;
 /// A cell's value: as a block of an array in place.
 pub(crate) type Value = [u64; 16];
 pub(crate) type CellHandle = SharedCell<Value>;
+pub(crate) type TableHandle = GrowableArray<u64, Ix2>;
 
 /// More than all workers and their children ever need.
 pub(crate) const PARTICIPANTS: u32 = 200;
@@ -152,6 +155,48 @@ impl Cell {
 pub(crate) const CELLS: [Cell; 2] =
     [Cell { name: "cell", is_lasting: true }, Cell { name: "folder/cell", is_lasting: false }];
 
+/// A table that grows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    /// Words of a row.
+    pub(crate) words: usize,
+    pub(crate) max_len: usize,
+    pub(crate) is_lasting: bool,
+}
+
+impl Table {
+    pub(crate) fn builder(&self, place: &Directory) -> GrowableBuilder<TableHandle> {
+        TableHandle::builder().directory(place).participants(PARTICIPANTS).max_len(self.max_len)
+    }
+
+    /// The words of a row, which tell where it stands. The first is the salt of whoever appended it.
+    pub(crate) fn row(&self, row: usize, salt: u64) -> Vec<u64> {
+        let mut words = vec![0; self.words];
+        Key::of(self.name).part(row as u64).fill(&mut words, salt);
+        words[0] = salt;
+        words
+    }
+
+    /// Fails unless this is that row, whole. Says its salt.
+    pub(crate) fn check(&self, row: usize, words: &[u64]) -> Outcome<u64> {
+        let salt = words[0];
+        if words == self.row(row, salt) { Ok(salt) } else { Err(format!("torn: row {row} is {words:#x?}")) }
+    }
+}
+
+/// All tables. What lasts has room for more rows than a long run appends in a day, and takes space for those it has.
+pub(crate) const TABLES: [Table; 2] = [
+    Table { name: "table", words: 6, max_len: 1 << 30, is_lasting: true },
+    // Full soon, and unlinked again and again.
+    Table { name: "folder/table", words: 1000, max_len: 500, is_lasting: false },
+];
+
+/// Where a journal has the most rows of a table that were seen.
+pub(crate) fn table_mark(table: usize) -> usize {
+    80 + table
+}
+
 /// Where a journal has the newest version of a block that was seen, and the newest sequence of an array in place.
 pub(crate) fn block_mark(field: usize, block: usize) -> usize {
     16 + 8 * field + block
@@ -170,7 +215,8 @@ pub(crate) fn cell_mark(cell: usize) -> usize {
 pub(crate) fn names() -> impl Iterator<Item = (&'static str, bool)> {
     let streams = STREAMS.iter().map(|stream| (stream.name, stream.is_lasting));
     let fields = FIELDS.iter().map(|field| (field.name, field.is_lasting));
-    streams.chain(fields).chain(CELLS.iter().map(|cell| (cell.name, cell.is_lasting)))
+    let cells = CELLS.iter().map(|cell| (cell.name, cell.is_lasting));
+    streams.chain(fields).chain(cells).chain(TABLES.iter().map(|table| (table.name, table.is_lasting)))
 }
 
 /// The positions of the streams that come and go.

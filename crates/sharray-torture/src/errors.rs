@@ -30,5 +30,5 @@ kinds! {
     NotFound AlreadyExists InvalidName Mismatch NotAnArray UnsupportedFormat Truncated Corrupt NeedsRecovery
     UnsupportedFilesystem Untrusted NoSpace ShapeOverflow TooManyDimensions InvalidArgument UnsupportedDtype
     InvalidPreamble TimedOut Retired ProducerPresent ProducerDied Lagged NoFreeSlot TooManyPins TooManyParticipants
-    WouldDeadlock Locked Poisoned Forked ReadOnly DurabilityLost Io
+    WouldDeadlock Locked Poisoned Forked ReadOnly DurabilityLost TableFull Io
 }

@@ -3,7 +3,8 @@
 mod held;
 
 pub(crate) use held::{
-    Held, HeldCell, HeldField, HeldFrame, HeldPublisher, HeldSubscriber, Reading, check_frame, check_parts, keep,
+    Held, HeldCell, HeldField, HeldFrame, HeldPublisher, HeldSubscriber, HeldTable, Reading, check_frame, check_parts,
+    keep,
 };
 
 use crate::journal::{Event, Journal};

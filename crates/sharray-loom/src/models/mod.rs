@@ -3,9 +3,11 @@
 //! Each names the outcomes that it allows, and fails as well if one of them never comes about: a model in which nobody
 //! ever meets anybody proves nothing.
 
+mod barrier;
 mod cell;
 mod commit;
 mod copy;
+mod growable;
 mod life;
 mod lock;
 mod order;

@@ -3,20 +3,24 @@
 //! Three lists: the scenarios in which the protocol must hold, the mutants with the property that refutes each, and
 //! the omissions that turned out to be harmless, which are kept so that nobody takes them for load-bearing.
 
+mod barriers;
 mod cells;
 mod commits;
 mod locks;
 mod streams;
+mod tables;
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
+use crate::barrier::Barrier;
 use crate::cell::Cell;
 use crate::durable::Durable;
 use crate::lock::Lock;
 use crate::stream::Stream;
+use crate::table::Table;
 use crate::wait::Wait;
 
 /// The exploration of one model to its end, or to the first counterexample.
@@ -97,6 +101,8 @@ enum AnyModel {
     Lock(Lock),
     Cell(Cell),
     Durable(Durable),
+    Barrier(Barrier),
+    Table(Table),
 }
 
 impl AnyModel {
@@ -107,6 +113,8 @@ impl AnyModel {
             Self::Lock(model) => explore(model.clone(), until),
             Self::Cell(model) => explore(model.clone(), until),
             Self::Durable(model) => explore(model.clone(), until),
+            Self::Barrier(model) => explore(model.clone(), until),
+            Self::Table(model) => explore(model.clone(), until),
         }
     }
 }
@@ -180,15 +188,24 @@ where
 
 /// Everything that must hold.
 pub fn scenarios() -> Vec<Scenario> {
-    [streams::scenarios(), locks::scenarios(), cells::scenarios(), commits::scenarios()].concat()
+    [
+        streams::scenarios(),
+        locks::scenarios(),
+        cells::scenarios(),
+        commits::scenarios(),
+        barriers::scenarios(),
+        tables::scenarios(),
+    ]
+    .concat()
 }
 
 /// Every mutant with what refutes it.
 pub fn mutants() -> Vec<Refutation> {
-    [streams::mutants(), locks::mutants(), cells::mutants(), commits::mutants()].concat()
+    [streams::mutants(), locks::mutants(), cells::mutants(), commits::mutants(), barriers::mutants(), tables::mutants()]
+        .concat()
 }
 
 /// Omissions that no property refutes, each with the reason.
 pub fn harmless() -> Vec<Scenario> {
-    [streams::harmless(), locks::harmless(), commits::harmless()].concat()
+    [streams::harmless(), locks::harmless(), commits::harmless(), tables::harmless()].concat()
 }

@@ -10,10 +10,12 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
-from sharray._errors import TimedOut
+from sharray._errors import Retired, TimedOut
 
 if TYPE_CHECKING:
-    from sharray import Frame, Subscriber
+    import numpy as np
+
+    from sharray import Follower, Frame, Subscriber
 
 #: How long a cancelled wait goes on.
 SLICE = 0.05
@@ -32,6 +34,34 @@ async def next_frame(subscriber: Subscriber[Any]) -> Frame[Any]:
         if frame is None:
             raise StopAsyncIteration
         return frame
+
+
+async def next_rows(follower: Follower[Any], timeout: float | None) -> np.ndarray[Any, Any]:
+    """The next rows of a table, for ``async for``."""
+    try:
+        async with asyncio.timeout(timeout):
+            while True:
+                try:
+                    rows = follower._next(0)  # pyright: ignore[reportPrivateUsage]
+                    break
+                except TimedOut:
+                    await _in_thread(lambda: _await_row(follower))
+    except TimedOut:
+        raise
+    except TimeoutError:
+        # The last look, and its error the answer.
+        rows = follower._next(0)  # pyright: ignore[reportPrivateUsage]
+    if rows is None:
+        raise StopAsyncIteration
+    return rows
+
+
+def _await_row(follower: Follower[Any]) -> None:
+    """Waits a moment until there is something to say."""
+    try:
+        follower.table.wait(follower.next_row + 1, timeout=SLICE)
+    except Retired:
+        pass
 
 
 async def _in_thread(wait: Any) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "Error",
     "ForbiddenFile",
     "Forked",
+    "Interrupted",
     "InvalidArgument",
     "InvalidName",
     "InvalidPreamble",
@@ -28,14 +29,18 @@ __all__ = [
     "NotAFile",
     "NotAnArray",
     "NotFound",
+    "PeerDied",
     "Poisoned",
     "ProducerDied",
     "ProducerPresent",
+    "RankFailed",
+    "RankTaken",
     "ReadOnly",
     "Replaced",
     "Retired",
     "ShapeOverflow",
     "StaleViewWarning",
+    "TableFull",
     "TimedOut",
     "TooManyDimensions",
     "TooManyParticipants",
@@ -138,9 +143,17 @@ class Untrusted(Error, PermissionError):
 
 
 class NoSpace(Error, OSError):
-    """The file system is full: the array was not created."""
+    """The file system is full: the array was not created, or the rows not appended."""
 
     name: str
+
+
+class TableFull(Error, OverflowError):
+    """A table cannot have so many rows: none of those given was appended."""
+
+    name: str
+    len: int
+    max_len: int
 
 
 class ShapeOverflow(Error, ValueError):
@@ -197,6 +210,35 @@ class ProducerDied(Error, ConnectionResetError):
     """The producer ended without closing the stream. Said once; waiting again waits for a successor."""
 
     name: str
+
+
+class PeerDied(Error, ConnectionResetError):
+    """A rank of the team died, left, or gave the round up. Every other rank is told, until they reset the team."""
+
+    name: str
+    rank: int
+
+
+class RankTaken(Error, BlockingIOError):
+    """Somebody is this rank of the team already, and is alive."""
+
+    name: str
+    rank: int
+    pid: int
+
+
+class RankFailed(Error, ChildProcessError):
+    """A rank that `Team.spawn` had started did not end well: the first that failed."""
+
+    name: str
+    rank: int
+
+
+class Interrupted(Error, InterruptedError):
+    """`Team.spawn` was ended by a signal, and all ranks have ended. Ctrl-C is a KeyboardInterrupt instead."""
+
+    name: str
+    signal: int
 
 
 class Lagged(Error, BufferError):

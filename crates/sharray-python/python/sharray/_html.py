@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from sharray import Array
+    from sharray import Array, Table
 
 #: How many items are shown from either end of an axis.
 EDGE = 3
 
 
-def of_array(array: Array[Any]) -> str:
+def of_array(array: Array[Any] | Table[Any]) -> str:
     """A table of what there is to know, and the items at the corners. Only those are read, without a lease."""
     facts = {
         "name": array.name,
@@ -27,7 +27,7 @@ def of_array(array: Array[Any]) -> str:
     return f"<table>{rows}</table>{corners}"
 
 
-def _corners(array: Array[Any]) -> str:
+def _corners(array: Array[Any] | Table[Any]) -> str:
     live = np.asarray(array)
     # Each dimension doubles the corners: of many, the first items are as good.
     first = max(live.ndim - 3, 0)

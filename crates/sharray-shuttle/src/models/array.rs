@@ -7,7 +7,7 @@ use crate::protocol::participant::Participant;
 use crate::world::{Geometry, ShuttleWorld};
 
 const TURNS: u32 = 3;
-const TWO_BLOCKS: Geometry = Geometry { participants: 0, slots: 0, ring: 1, blocks: 2, is_cell: false };
+const TWO_BLOCKS: Geometry = Geometry { participants: 0, slots: 0, ring: 1, blocks: 2, is_cell: false, rows: 0 };
 const WHOLE: Span = Span { first: 0, count: 2 };
 const SPANS: [Span; 3] = [WHOLE, Span { first: 0, count: 1 }, Span { first: 1, count: 1 }];
 /// A wait that ends after some sleeps, and one that does not.

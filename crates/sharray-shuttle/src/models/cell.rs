@@ -7,7 +7,7 @@ use crate::protocol::{World, seqlock};
 use crate::world::{Geometry, ShuttleWorld};
 
 const TURNS: u32 = 4;
-const CELL: Geometry = Geometry { participants: 0, slots: 0, ring: 1, blocks: 1, is_cell: true };
+const CELL: Geometry = Geometry { participants: 0, slots: 0, ring: 1, blocks: 1, is_cell: true, rows: 0 };
 
 /// Stores what is one more than what is there: no store is lost, as only one has the role.
 fn store(world: &ShuttleWorld, me: Participant) {

@@ -2,7 +2,9 @@
 
 mod array;
 mod cell;
+mod growable;
 mod stream;
+mod team;
 
 use crate::protocol::participant::{self, Participant};
 use crate::protocol::{Fault, World};

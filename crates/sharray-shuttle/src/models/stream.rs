@@ -10,7 +10,7 @@ use crate::world::{Geometry, ShuttleWorld, check_frame};
 const FRAMES: u32 = 4;
 const LOOKS: u32 = 6;
 /// Fewer slots than could be pinned: producers meet pins all the time.
-const SMALL: Geometry = Geometry { participants: 0, slots: 4, ring: 2, blocks: 0, is_cell: false };
+const SMALL: Geometry = Geometry { participants: 0, slots: 4, ring: 2, blocks: 0, is_cell: false, rows: 0 };
 
 /// Takes the role when it is free, publishes, and gives it up.
 fn produce(world: &ShuttleWorld, me: Participant) {

@@ -141,6 +141,11 @@ fn refuse(inherited: &mut Held) -> Outcome {
             is_forked("a cell", cell.handle.try_writer())?;
         }
     }
+    for table in &inherited.tables {
+        for answer in super::tables::inherited(&table.handle) {
+            is_forked("a table", answer)?;
+        }
+    }
     let all_know = inherited.frames.iter().all(|frame| frame.frame.is_inherited());
     if all_know { Ok(()) } else { Err("a frame that was inherited does not know it".to_owned()) }
 }

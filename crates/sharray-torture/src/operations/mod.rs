@@ -7,6 +7,7 @@ mod names;
 mod publishing;
 pub(crate) mod quiet;
 mod subscribing;
+mod tables;
 mod threads;
 
 pub(crate) use fields::versions;
@@ -57,6 +58,7 @@ pub(crate) fn all() -> &'static [Operation] {
             reading,
             owned,
             cells::OPERATIONS,
+            tables::OPERATIONS,
             names::OPERATIONS,
             threads::OPERATIONS,
             forks::OPERATIONS,

@@ -2,7 +2,7 @@
 
 use super::{Operation, operation};
 use crate::Outcome;
-use crate::arrays::{FIELDS, STREAMS, Stream, names};
+use crate::arrays::{FIELDS, STREAMS, Stream, TABLES, names};
 use crate::errors::Kind;
 use crate::journal::Event;
 use crate::worker::Worker;
@@ -53,6 +53,11 @@ fn look(worker: &mut Worker, info: &Info) -> Outcome {
     }
     if let Some(at) = STREAMS.iter().position(|stream| stream.name == info.name) {
         return look_at_stream(worker, at, info);
+    }
+    if let Some(table) = TABLES.iter().find(|table| table.name == info.name) {
+        let is_right = info.shape[1..] == [table.words] && info.max_len == Some(table.max_len);
+        let durable_is_there = info.committed <= info.shape[0] as u64;
+        return if is_right && durable_is_there { Ok(()) } else { told("it is another table") };
     }
     let field = FIELDS.iter().find(|field| field.name == info.name);
     let is_right = match field {

@@ -1,10 +1,10 @@
-//! The last look at arrays in place and at cells: nothing is locked, and whatever poison is left can be put right.
+//! The last look at arrays in place, at cells and at tables: nothing is locked, and whatever poison is left can be put right.
 
 use crate::Outcome;
-use crate::arrays::{CELLS, Cell, FIELDS, Field, PARTICIPANTS, block_mark, cell_mark};
+use crate::arrays::{CELLS, Cell, FIELDS, Field, PARTICIPANTS, TABLES, Table, block_mark, cell_mark, table_mark};
 use crate::operations::versions;
 use crate::payload::Version;
-use ndarray::IxDyn;
+use ndarray::{Array2, IxDyn};
 use sharray::{Directory, Error, WriteGuard};
 use std::time::Duration;
 
@@ -17,6 +17,11 @@ pub(crate) fn look(place: &Directory, marks: &[u64]) -> Outcome<u64> {
     }
     for (at, cell) in CELLS.iter().enumerate().filter(|(_, cell)| cell.is_lasting) {
         look_at_cell(place, at, marks).map_err(|text| format!("{}: {text}", cell.name))?;
+        count += 1;
+    }
+    for (at, table) in TABLES.iter().enumerate().filter(|(_, table)| table.is_lasting) {
+        let told = |text| format!("{}: {text}", table.name);
+        look_at_table(place, table, seen(marks, table_mark(at))).map_err(told)?;
         count += 1;
     }
     Ok(count)
@@ -98,6 +103,26 @@ fn look_at_cell(place: &Directory, at: usize, marks: &[u64]) -> Outcome {
     drop(handle);
     meet_nobody(place, cell.name, 0)?;
     place.unlink(cell.name).map_err(told)
+}
+
+/// All rows, from the first to the last; and one more can be appended at once.
+fn look_at_table(place: &Directory, table: &Table, seen: u64) -> Outcome {
+    let told = |error: Error| error.to_string();
+    let handle = table.builder(place).attach(table.name).map_err(told)?;
+    let rows = handle.view().map_err(told)?;
+    for (at, row) in rows.rows().into_iter().enumerate() {
+        table.check(at, &row.to_vec())?;
+    }
+    if (rows.nrows() as u64) < seen {
+        return Err(format!("it has {} rows, but {seen} were seen", rows.nrows()));
+    }
+    handle.try_append(&Array2::zeros((1, table.words))).map_err(told)?;
+    let attach = |_| table.builder(place).attach(table.name).map_err(told);
+    drop((1..PARTICIPANTS).map(attach).collect::<Outcome<Vec<_>>>()?);
+    meet_nobody(place, table.name, 1)?;
+    drop(handle);
+    meet_nobody(place, table.name, 0)?;
+    place.unlink(table.name).map_err(told)
 }
 
 /// Nobody is in the table but we.

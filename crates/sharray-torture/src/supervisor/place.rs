@@ -1,7 +1,7 @@
 //! The folder of a run, and the arrays in it that last.
 
 use crate::Outcome;
-use crate::arrays::{CELLS, Cell, FIELDS, Reader, STREAMS, Stream};
+use crate::arrays::{CELLS, Cell, FIELDS, Reader, STREAMS, Stream, TABLES};
 use ndarray::IxDyn;
 use sharray::Directory;
 use std::path::{Path, PathBuf};
@@ -41,6 +41,9 @@ impl Place {
         }
         for cell in CELLS.iter().filter(|cell| cell.is_lasting) {
             Cell::builder(&self.directory).create(cell.name, [0; 16])?;
+        }
+        for table in TABLES.iter().filter(|table| table.is_lasting) {
+            table.builder(&self.directory).create(table.name, [0, table.words])?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::life::Life;
 use super::place::Place;
 use super::totals::Totals;
 use super::{Trouble, report};
-use crate::arrays::{CELLS, FIELDS, STREAMS, block_mark, cell_mark};
+use crate::arrays::{CELLS, FIELDS, STREAMS, TABLES, block_mark, cell_mark, table_mark};
 use crate::operations;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -27,7 +27,9 @@ fn marks_that_move() -> impl Iterator<Item = (&'static str, usize)> {
     let cells = CELLS.iter().enumerate().filter(|(_, cell)| cell.is_lasting);
     let blocks = fields.flat_map(|(at, field)| (0..field.blocks).map(move |block| (field.name, block_mark(at, block))));
     let streams = streams.map(|(at, stream)| (stream.name, at));
-    streams.chain(blocks).chain(cells.map(|(at, cell)| (cell.name, cell_mark(at))))
+    let tables = TABLES.iter().enumerate().filter(|(_, table)| table.is_lasting);
+    let tables = tables.map(|(at, table)| (table.name, table_mark(at)));
+    streams.chain(blocks).chain(cells.map(|(at, cell)| (cell.name, cell_mark(at)))).chain(tables)
 }
 
 /// The supervisor's clocks, and what it saw when.

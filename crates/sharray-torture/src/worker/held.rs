@@ -1,7 +1,7 @@
 //! What a worker holds from one operation to the next, and what it must see through it.
 
 use crate::Outcome;
-use crate::arrays::{CellHandle, FieldHandle, Picture, Reader, STREAMS, Writer};
+use crate::arrays::{CellHandle, FieldHandle, Picture, Reader, STREAMS, TableHandle, Writer};
 use crate::payload;
 
 /// The most of each that a worker holds.
@@ -17,6 +17,7 @@ pub(crate) struct Held {
     pub(crate) frames: Vec<HeldFrame>,
     pub(crate) fields: Vec<HeldField>,
     pub(crate) cells: Vec<HeldCell>,
+    pub(crate) tables: Vec<HeldTable>,
 }
 
 /// An array in place.
@@ -31,6 +32,13 @@ pub(crate) struct HeldField {
 pub(crate) struct HeldCell {
     pub(crate) cell: usize,
     pub(crate) handle: CellHandle,
+}
+
+/// A table.
+#[derive(Debug)]
+pub(crate) struct HeldTable {
+    pub(crate) table: usize,
+    pub(crate) handle: TableHandle,
 }
 
 /// Keeps one more; lets go of another if there are too many.

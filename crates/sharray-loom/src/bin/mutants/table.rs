@@ -1,7 +1,9 @@
 //! The mutants: what is changed, why that matters, and which models must notice.
 
+mod barrier;
 mod commit;
 mod consumer;
+mod growable;
 mod lock;
 mod notify;
 mod participant;
@@ -51,7 +53,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         write::MUTANTS,
         share::MUTANTS,
         seqlock::MUTANTS,
+        growable::MUTANTS,
         notify::MUTANTS,
+        barrier::MUTANTS,
     ];
     tables.into_iter().flatten()
 }

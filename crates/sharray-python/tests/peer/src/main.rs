@@ -1,11 +1,11 @@
 //! The Rust side of the Python package's tests.
 //!
-//! `sharray-peer DIRECTORY` answers lines: `array NAME`, `cell NAME` and `stream NAME` make `NAME-back` of what NAME has,
+//! `sharray-peer DIRECTORY` answers lines: `array NAME`, `cell NAME`, `stream NAME` and `table NAME` make `NAME-back` of what NAME has,
 //! byte for byte; `produce NAME COUNT` takes a stream over, and publishes frames of 64-bit integers, each the frame's
 //! sequence; `loan NAME` does not end, but waits inside a loan that is half filled.
 #![allow(clippy::print_stdout, reason = "it talks to whoever started it")]
 
-use sharray::{AnyArray, AnyCell, AnyLoan, AnyPublisher, AnySubscriber, Directory};
+use sharray::{AnyArray, AnyCell, AnyGrowable, AnyLoan, AnyPublisher, AnySubscriber, Directory};
 use std::error::Error;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ fn main() -> Outcome {
         match words[..] {
             ["array", name] => array(&place, name)?,
             ["cell", name] => cell(&place, name)?,
+            ["table", name] => table(&place, name)?,
             ["stream", name] => stream(&place, name)?,
             ["produce", name, count] => produce(&place, name, count.parse()?)?,
             ["loan", name] => loan(&place, name)?,
@@ -56,6 +57,20 @@ fn cell(place: &Directory, name: &str) -> Outcome {
     let mut bytes = vec![0; cell.size_bytes()];
     cell.load_into(&mut bytes)?;
     AnyCell::builder().directory(place).create(&format!("{name}-back"), cell.dtype(), cell.shape(), &bytes)?;
+    Ok(())
+}
+
+fn table(place: &Directory, name: &str) -> Outcome {
+    let table = AnyGrowable::builder().directory(place).attach(name)?;
+    let (shape, len) = ([&[0], table.row_shape()].concat(), table.len());
+    let back = AnyGrowable::builder().directory(place).max_len(table.max_len());
+    let back = back.create(&format!("{name}-back"), table.dtype(), &shape)?;
+    for row in 0..len {
+        back.append_with(1, None, |bytes| -> Outcome {
+            bytes.copy_from_slice(table.bytes(row..row + 1)?);
+            Ok(())
+        })?;
+    }
     Ok(())
 }
 
