@@ -1,7 +1,8 @@
 //! What dead processes left, put right at once and not by whoever meets it next.
 
 use super::{Access, Directory, ParticipantInfo};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::kind::Kind;
 use crate::protocol::participant;
 
 impl Directory {
@@ -12,8 +13,8 @@ impl Directory {
     /// producer's role is free.
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::Error::NotFound); [`Error::ReadOnly`](crate::Error::ReadOnly) or
-    /// [`Error::Io`](crate::Error::Io) without permission to write; those of attaching.
+    /// [`Error::NotFound`]; [`Error::InvalidArgument`] for a team, which only its own ranks can put right;
+    /// [`Error::ReadOnly`] or [`Error::Io`] without permission to write; those of attaching.
     ///
     /// # Examples
     /// ```
@@ -24,8 +25,14 @@ impl Directory {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn recover(&self, name: &str) -> Result<Vec<ParticipantInfo>> {
+        let info = self.inspect(name)?;
+        // Whoever attaches to a team is one of its ranks.
+        if info.kind == Kind::Team {
+            let reason = "a team is put right by its ranks: one joins in the place of the dead, and all reset it";
+            return Err(Error::invalid(name, reason));
+        }
         // Before attaching, which may take the record of one of them.
-        let mut found = self.inspect(name)?.participants;
+        let mut found = info.participants;
         let attachment = self.attach(name, Access::ReadWrite)?;
         let me = attachment.writer()?;
         let recovered = participant::recover_dead(attachment.segment(), me);

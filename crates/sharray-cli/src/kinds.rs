@@ -1,7 +1,7 @@
 //! The kinds of array: the one place of the command that tells them apart. A new kind is an arm in each `match` here.
 
 use crate::failure::{Failure, Outcome};
-use sharray::{AnyArray, AnyCell, AnyFrame, AnySubscriber, DType, Directory, Error, Info, Kind, Order};
+use sharray::{AnyArray, AnyCell, AnyFrame, AnyGrowable, AnySubscriber, DType, Directory, Error, Info, Kind, Order};
 use std::ops::Deref;
 use std::time::{Duration, SystemTime};
 
@@ -26,7 +26,7 @@ pub(crate) fn words(kind: Kind) -> Words {
         Kind::InPlace => words("array", "writer", "reader", "write", 2),
         Kind::Cell => words("cell", "writer", "reader", "store", 1),
         Kind::Stream => words("stream", "producer", "reader", "frame", 1),
-        Kind::Growable => words("table", "writer", "reader", "append", 1),
+        Kind::Growable => words("table", "writer", "reader", "row", 1),
         Kind::Team => words("team", "member", "member", "round", 1),
         _ => words("other", "writer", "reader", "change", 1),
     }
@@ -48,6 +48,8 @@ pub(crate) enum Source {
     /// With the sequence that was seen last.
     Array(AnyArray, u64),
     Cell(AnyCell, u64),
+    /// With the rows that were seen. The next value of a table is the rows that are new, and its sequence is how many there are.
+    Table(AnyGrowable, usize),
 }
 
 /// One value of an array: a frame, a copy of what stands in place, what a cell holds.
@@ -82,18 +84,25 @@ impl Deref for Bytes {
 
 impl Source {
     pub(crate) fn open(place: &Directory, info: &Info, access: Access) -> Outcome<Self> {
-        match Self::attach(place, info, access) {
+        let opened = match Self::attach(place, info, access) {
             // A file that nobody has used since the machine started has to be opened by somebody who may write.
-            Err(Error::NeedsRecovery { .. }) => Ok(Self::attach(place, info, Access::TakePart)?),
-            Err(Error::Mismatch { .. }) => Err(no_values(info)),
-            opened => Ok(opened?),
-        }
+            Err(Error::NeedsRecovery { .. }) => Self::attach(place, info, Access::TakePart)?,
+            opened => opened?,
+        };
+        let no_values = || {
+            format!(
+                "array {:?} is {}, which has no values to read; `sharray info` tells about it",
+                info.name, info.kind
+            )
+        };
+        opened.ok_or_else(|| Failure::new(no_values()))
     }
 
-    fn attach(place: &Directory, info: &Info, access: Access) -> Result<Self, Error> {
+    /// `None` for a kind without values: attaching to a team would take the place of one of its ranks.
+    fn attach(place: &Directory, info: &Info, access: Access) -> Result<Option<Self>, Error> {
         let name = &info.name;
         let looks = access == Access::Look;
-        Ok(match info.kind {
+        Ok(Some(match info.kind {
             Kind::Stream => {
                 let builder = AnySubscriber::builder().directory(place);
                 Self::Stream(if looks { builder.read_only() } else { builder }.attach(name)?)
@@ -104,14 +113,20 @@ impl Source {
                 let seen = cell.sequence();
                 Self::Cell(cell, seen)
             }
-            // Of a kind that it is not, the library says so.
-            _ => {
+            Kind::Growable => {
+                let builder = AnyGrowable::builder().directory(place);
+                let table = if looks { builder.read_only() } else { builder }.attach(name)?;
+                let seen = table.len();
+                Self::Table(table, seen)
+            }
+            Kind::InPlace => {
                 let builder = AnyArray::builder().directory(place);
                 let array = if looks { builder.read_only() } else { builder }.attach(name)?;
                 let seen = array.sequence();
                 Self::Array(array, seen)
             }
-        })
+            _ => return Ok(None),
+        }))
     }
 
     /// The newest value; `None` for a stream without one. Waits at most `timeout` for whoever writes in place.
@@ -120,6 +135,7 @@ impl Source {
             Self::Stream(subscriber) => Ok(subscriber.latest()?.map(of_frame)),
             Self::Array(array, seen) => copy_array(array, seen, timeout).map(Some),
             Self::Cell(cell, seen) => copy_cell(cell, seen).map(Some),
+            Self::Table(table, seen) => copy_rows(table, seen, 0).map(Some),
         }
     }
 
@@ -138,15 +154,13 @@ impl Source {
                 cell.wait_changed(*seen, timeout)?;
                 copy_cell(cell, seen).map(Some)
             }
+            Self::Table(table, seen) => {
+                let first = *seen;
+                table.wait_len(first + 1, timeout)?;
+                copy_rows(table, seen, first).map(Some)
+            }
         }
     }
-}
-
-fn no_values(info: &Info) -> Failure {
-    Failure::new(format!(
-        "array {:?} is {}, which has no values to read; `sharray info` tells about it",
-        info.name, info.kind
-    ))
 }
 
 fn of_frame(frame: AnyFrame) -> Value {
@@ -192,6 +206,25 @@ fn copy_cell(cell: &AnyCell, seen: &mut u64) -> Result<Value, Error> {
         order: cell.order(),
         sequence: before,
         missed,
+        time: SystemTime::now(),
+    })
+}
+
+/// The rows from `first` on that are there.
+fn copy_rows(table: &AnyGrowable, seen: &mut usize, first: usize) -> Result<Value, Error> {
+    let len = table.len();
+    let rows = table.bytes(first..len)?;
+    let mut bytes = room(rows.len(), table.name())?;
+    bytes.copy_from_slice(rows);
+    table.check_whole()?;
+    *seen = len;
+    Ok(Value {
+        bytes: Bytes::Copy(bytes),
+        dtype: table.dtype().clone(),
+        shape: [&[len - first], table.row_shape()].concat(),
+        order: Order::C,
+        sequence: len as u64,
+        missed: 0,
         time: SystemTime::now(),
     })
 }

@@ -52,15 +52,14 @@ pub(crate) fn summary(info: &Info) -> String {
     if !info.poisoned.is_empty() {
         parts.push(format!("{} poisoned", info.poisoned.len()));
     }
-    if info.is_closed {
-        parts.push("closed".to_owned());
-    }
+    let states = [(info.is_closed, "closed"), (info.is_broken, "broken")];
+    parts.extend(states.iter().filter(|(is_so, _)| *is_so).map(|(_, state)| (*state).to_owned()));
     if parts.is_empty() { "nobody".to_owned() } else { parts.join(", ") }
 }
 
 /// What one participant does.
 pub(crate) fn role(one: &ParticipantInfo, info: &Info) -> String {
-    let mut parts = Vec::new();
+    let mut parts: Vec<String> = one.rank.map(|rank| format!("rank {rank}")).into_iter().collect();
     if one.is_producer {
         parts.push("producer".to_owned());
     }
@@ -86,6 +85,7 @@ pub(crate) fn json(participants: &[ParticipantInfo]) -> Value {
     let one = |one: &ParticipantInfo| {
         json!({
             "pid": one.pid,
+            "rank": one.rank,
             "is_alive": one.is_alive,
             "is_producer": one.is_producer,
             "is_lossless": one.is_lossless,

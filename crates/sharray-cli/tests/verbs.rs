@@ -311,3 +311,38 @@ fn a_place_can_be_chosen() -> Outcome {
     assert!(!place.file("none").exists(), "looking made a folder");
     Ok(())
 }
+
+/// A table is shown whole, watched by its new rows, and got as what is there.
+#[test]
+fn tables_are_arrays_that_grow() -> Outcome {
+    let place = Place::new()?;
+    let builder = sharray::GrowableArray::<f32, Ix1>::builder().directory(&place.arrays).max_len(100_000);
+    let log = builder.create_from("log", &Array1::from(vec![1.0, 2.0, 3.0]))?;
+    let text = place.transcripts(&["sharray info log", "sharray get log log.npy", "sharray show log --index 2"])?;
+    assert!(text.contains("shape          (3,)") && text.contains("row 3\n3\n"), "{text}");
+    assert_eq!(sharray::open_npy::<f32, Ix1>(place.file("log.npy"))?.view().to_vec(), [1.0, 2.0, 3.0]);
+    let mut watch = place.command(["watch", "log", "--count", "1"]).spawn()?;
+    let mut appended = true;
+    support::wait_until("it has seen one", || {
+        appended = appended && log.append(&Array1::from(vec![7.0])).is_ok();
+        !appended || watch.try_wait().is_ok_and(|status| status.is_some())
+    })?;
+    assert!(appended);
+    let text = String::from_utf8(support::finish(watch)?.stdout)?;
+    let last: Vec<&str> = text.lines().last().unwrap_or_default().split_whitespace().collect();
+    assert_eq!(last[2..], ["0", "7", "7", "7"], "{text}");
+    Ok(())
+}
+
+/// Looking at a team takes no rank's place, and breaks nothing.
+#[test]
+fn teams_are_only_looked_at() -> Outcome {
+    let place = Place::new()?;
+    let _first = sharray::Team::builder().directory(&place.arrays).join("team", 0, 2)?;
+    let text = place.transcripts(&["sharray ls", "sharray info team", "sharray show team", "sharray recover team"])?;
+    assert!(text.contains("rank 0") && text.contains("is a team, which has no values"), "{text}");
+    assert!(text.contains("is put right by its ranks"), "{text}");
+    let info = place.arrays.inspect("team")?;
+    assert!(!info.is_broken && info.participants.len() == 1, "{info:?}");
+    Ok(())
+}

@@ -44,6 +44,9 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
     ];
     if info.history > 0 {
         facts.push(("history", text::count(info.history as usize, words.change)));
+    }
+    facts.extend(info.max_len.map(|len| ("room", text::count(len, words.change))));
+    if info.history > 0 || info.max_len.is_some() {
         facts.push(("committed", info.committed.to_string()));
     }
     if info.blocks > 0 {
@@ -51,7 +54,11 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
         let poisoned = if info.poisoned.is_empty() { "none".to_owned() } else { text::list(&info.poisoned) };
         facts.push(("poisoned", poisoned));
     }
-    let state = [(info.is_closed, "closed by its producer"), (info.is_retired, "unlinked")];
+    let state = [
+        (info.is_closed, "closed by its producer"),
+        (info.is_broken, "broken: a rank died or left"),
+        (info.is_retired, "unlinked"),
+    ];
     facts.extend(state.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| ("state", (*what).to_owned())));
     facts.push(("data", format!("from byte {}", info.data_offset)));
     facts.push((".npy", format!("from byte {}", info.npy_offset)));

@@ -21,11 +21,11 @@ const PAUSE: Duration = Duration::from_millis(40);
 
 pub(crate) fn run(args: &Show, place: &Directory, out: &mut Out) -> Outcome {
     let info = place.inspect(&args.name)?;
+    let mut source = Source::open(place, &info, Access::Look)?;
     // What is wrong is said before anything is waited for.
     Slice::new(Items::new(&info.dtype, &info.shape, info.order, args.field.field.as_deref())?, &args.index)?;
     let repeats = args.follow || args.every.is_some();
     let interrupt = repeats.then(Interrupt::expect).transpose()?;
-    let mut source = Source::open(place, &info, Access::Look)?;
     let Some(value) = source.newest(PATIENCE)? else {
         return Err(Failure::new(format!(
             "stream {:?} has no frame yet; `sharray watch {0}` waits for one",

@@ -68,7 +68,11 @@ fn stale(infos: &[Info], has_garbage: bool) -> Finding {
         (!names.is_empty()).then(|| text::list(names))
     };
     let parts = [
-        ("the dead are in", of(&|info| info.participants.iter().any(|one| !one.is_alive)), "sharray recover NAME"),
+        (
+            "the dead are in",
+            of(&|info| info.kind != Kind::Team && info.participants.iter().any(|one| !one.is_alive)),
+            "sharray recover NAME",
+        ),
         ("blocks are poisoned in", of(&|info| !info.poisoned.is_empty()), "sharray recover --repair NAME"),
         (
             "nobody is with the streams",

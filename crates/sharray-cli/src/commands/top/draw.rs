@@ -2,12 +2,14 @@
 
 use super::app::{App, Page, Row, Sort};
 use crate::table::Table;
+use crate::who::Counts;
 use crate::{kinds, text};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
+use sharray::Info;
 
 /// The columns: the heading, flush right if it starts with `>`, and what sorts by it.
 const COLUMNS: [(&str, Option<Sort>); 12] = [
@@ -111,7 +113,7 @@ fn cells(Row { info, rate, counts }: &Row) -> [String; COLUMNS.len()] {
         counts.pins.to_string(),
         counts.lag.to_string(),
         counts.dead.to_string(),
-        state(info.is_closed, !info.poisoned.is_empty(), counts.writers, counts.dead).to_owned(),
+        state(info, *counts).to_owned(),
     ]
 }
 
@@ -123,12 +125,13 @@ fn style(Row { info, counts, .. }: &Row) -> Style {
     }
 }
 
-fn state(is_closed: bool, is_poisoned: bool, writers: usize, dead: usize) -> &'static str {
+fn state(info: &Info, counts: Counts) -> &'static str {
     match () {
-        () if is_poisoned => "poisoned",
-        () if dead > 0 => "dead",
-        () if is_closed => "closed",
-        () if writers > 0 => "writing",
+        () if !info.poisoned.is_empty() => "poisoned",
+        () if info.is_broken => "broken",
+        () if counts.dead > 0 => "dead",
+        () if info.is_closed => "closed",
+        () if counts.writers > 0 => "writing",
         () => "idle",
     }
 }
