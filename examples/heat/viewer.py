@@ -29,13 +29,18 @@ def main():
 
     drawn = 0
     with sharray.subscribe(f"{arguments.run}/frames", wait=arguments.wait) as frames:
-        try:
-            for frame in frames:  # ends when the simulation does
-                drawn += 1
-                draw(arguments.out / f"{drawn:04}.png", frame.array)
-                print(f"frame {frame.sequence}: {frame.missed} missed, mean {frame.array.mean():.3f}", flush=True)
-        except sharray.Retired:
-            pass  # it was ended, and its arrays are gone
+        ended = False
+        while not ended:
+            try:
+                for frame in frames:  # ends when the simulation does
+                    drawn += 1
+                    draw(arguments.out / f"{drawn:04}.png", frame.array)
+                    print(f"frame {frame.sequence}: {frame.missed} missed, mean {frame.array.mean():.3f}", flush=True)
+                ended = True
+            except sharray.ProducerDied:
+                pass  # another process may take its place and go on
+            except sharray.Retired:
+                ended = True  # the run is over, and its arrays are gone
     print(f"{drawn} frames in {arguments.out}")
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import until
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples" / "heat"
@@ -57,20 +58,22 @@ def test_ranks_in_both_languages(folder: Path, heat: str, ranks: str) -> None:
 def test_a_viewer_draws_while_it_runs(folder: Path, heat: str, tmp_path: Path) -> None:
     """It attaches by name to a running simulation, without a display, and each of its pictures is a PNG."""
     environment = {**os.environ, "SHARRAY_DIR": str(folder)}
-    words = [sys.executable, "-W", "error", str(EXAMPLE / "viewer.py"), "heat", "--out", str(tmp_path / "frames")]
-    viewer = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        said = None
-        while not said:
-            # A short run may be over before a viewer has come.
-            subprocess.run([heat, "--size", "300", "--steps", "4000"], env=environment, timeout=DEADLINE, check=True)
-            said = viewer.poll() is not None and viewer.communicate()[0]
-    finally:
-        viewer.kill()
-        viewer.wait()
+    pictures = tmp_path / "frames"
+    words = [sys.executable, "-W", "error", str(EXAMPLE / "viewer.py"), "heat", "--out", str(pictures)]
+    endless = [heat, "--size", "300", "--steps", "1000000000"]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as viewer:
+        with subprocess.Popen(endless, env=environment, stderr=subprocess.DEVNULL) as simulation:
+            try:
+                until(lambda: len(list(pictures.glob("*.png"))) >= 2, "that it draws")
+                simulation.terminate()
+                simulation.wait(DEADLINE)
+                said = viewer.communicate(timeout=DEADLINE)[0]
+            finally:
+                simulation.kill()
+                viewer.kill()
     assert viewer.returncode == 0, said
-    frames = sorted((tmp_path / "frames").iterdir())
-    assert said.splitlines()[-1] == f"{len(frames)} frames in {tmp_path / 'frames'}" and frames
+    frames = sorted(pictures.iterdir())
+    assert said.splitlines()[-1] == f"{len(frames)} frames in {pictures}"
     for frame in frames:
         png = frame.read_bytes()
         assert png.startswith(b"\x89PNG\r\n\x1a\n") and png.endswith(b"IEND\xaeB`\x82")
