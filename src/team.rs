@@ -176,10 +176,13 @@ impl Team {
     /// [`Error::TimedOut`] if they are not here in time; the team stays broken, and `reset` can be called again.
     /// [`Error::Retired`]; [`Error::Forked`]; [`Error::Truncated`].
     pub fn reset<'p>(&self, patience: impl Into<Patience<'p>>) -> Result<()> {
+        // In this order, as a swap does in another thread.
+        let mut steps = self.lock_steps()?;
         let _turn = self.enter()?;
         match barrier::reset(self.segment()) {
             Some(round) => {
-                self.steps.forget();
+                // Nobody knows any more at which array the others are: all are opened anew.
+                *steps = None;
                 self.meet(round, &mut patience.into())
             }
             None => Ok(()),
@@ -195,6 +198,12 @@ impl Team {
         self.attachment.enter()?;
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if Word::load(self.segment().retired(), Relaxed) == 0 { Ok(turn) } else { Err(self.retired()) }
+    }
+
+    /// What is open. A child of fork might wait for ever for a lock that a thread of its parent has.
+    fn lock_steps(&self) -> Result<MutexGuard<'_, Option<steps::Open>>> {
+        self.attachment.enter()?;
+        Ok(self.steps.lock())
     }
 
     fn retired(&self) -> Error {

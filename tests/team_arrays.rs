@@ -6,6 +6,7 @@ mod place;
 use ndarray::{Array1, Ix1, Ix2};
 use place::{Outcome, PATIENCE, Place, refusal};
 use sharray::{Error, Result, SharedArray, Team, TeamArray};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -138,6 +139,46 @@ fn a_block_is_taken_once() -> Outcome {
     assert!(matches!(refusal(team.block(&numbers)), Error::WouldDeadlock { .. }));
     block.finish();
     Ok(team.swap(PATIENCE)?)
+}
+
+/// A rank that takes its block again, after it was finished, writes it again: swapped meanwhile, it would be a block of the old
+/// array, which nobody writes.
+#[test]
+fn a_block_that_is_taken_again_is_not_finished() -> Outcome {
+    let place = Place::new()?;
+    let team = join(&place, 0, 1)?;
+    let numbers = numbers(&team, "numbers")?;
+    step(&team, &numbers)?;
+    let again = team.block(&numbers)?;
+    assert!(matches!(refusal(team.swap(PATIENCE)), Error::InvalidArgument { name, .. } if name == "numbers"));
+    again.finish();
+    step(&team, &numbers)?;
+    team.swap(PATIENCE)?;
+    assert_eq!(*numbers.current().read()?, alone(1));
+    Ok(())
+}
+
+/// What fills an array may open another one of the team, and read it.
+#[test]
+fn an_array_is_filled_from_another() -> Outcome {
+    let place = Place::new()?;
+    let (told, tells) = mpsc::channel();
+    let dir = sharray::Directory::clone(&place);
+    thread::spawn(move || {
+        let filled = Team::builder().directory(&dir).join("sim", 0, 1).and_then(|team| {
+            let copy = team.array::<u64, Ix1>("copy", [ROWS], PATIENCE, |copy| {
+                let read =
+                    self::numbers(&team, "numbers").and_then(|one| one.current().read().map(|one| copy.assign(&one)));
+                assert!(read.is_ok(), "{read:?}");
+            })?;
+            let copy = copy.current().read()?;
+            Ok(copy.to_owned())
+        });
+        told.send(filled)
+    });
+    // Not joined: it would never end if it waited for itself.
+    assert_eq!(tells.recv_timeout(PATIENCE)??, alone(0));
+    Ok(())
 }
 
 /// When all ranks are gone, those who come after them go on where they were: with the step that all have seen made.

@@ -1,6 +1,6 @@
 //! Arrays that a team steps: each rank makes its block of the new one from the whole old one, and then they swap.
 
-use super::steps::{Open, Progress, Record};
+use super::steps::{Progress, Record};
 use super::{Patience, Team};
 use crate::array::{AnyArray, SharedArray};
 use crate::directory::Directory;
@@ -78,8 +78,9 @@ impl<T: Element, D: Dimension> TeamArray<T, D> {
 /// An array that the ranks of a team step together, with a dtype known at run time: for those who take the leases of
 /// [`TeamArray`]'s blocks by themselves, as bindings to other languages do.
 ///
-/// Before each step they ask [`Team::check_any_array`]. Then they read the [`current`](Self::current) array, write the block of this
-/// rank's number of the [`next`](Self::next) one, all of it, clear its poison, give both leases back, and [`finish`](Self::finish).
+/// Before each step they ask [`Team::check_any_array`]. Then they lease the [`current`](Self::current) array for reading and the block
+/// of this rank's number of the [`next`](Self::next) one for writing, [`begin`](Self::begin), write all of it, clear its poison, give
+/// both leases back, and [`finish`](Self::finish).
 #[derive(Debug)]
 pub struct AnyTeamArray {
     arrays: [AnyArray; 2],
@@ -95,6 +96,11 @@ impl AnyTeamArray {
     /// What this step writes.
     pub fn next(&self) -> &AnyArray {
         &self.arrays[parity(self.progress.step() + 1)]
+    }
+
+    /// Says that this rank has its block to write: until that is finished it cannot [swap](Team::swap).
+    pub fn begin(&self) {
+        self.progress.begin();
     }
 
     /// Says that this rank's block is written: it can [swap](Team::swap).
@@ -197,33 +203,38 @@ impl Team {
         patience: impl Into<Patience<'p>>,
         fill: impl FnOnce(&mut AnyWriteGuard<'_>) -> Result<()>,
     ) -> Result<AnyTeamArray> {
-        let mut steps = self.steps.lock();
-        // Rank 0 goes ahead: what does not fit it finds before the others.
+        // Rank 0 goes ahead: what does not fit it finds before the others. No lock is held: `fill` may open other arrays.
         if self.rank() > 0 {
             self.barrier(patience)?;
-            let open = self.opened(&mut steps, Record::attach)?;
-            return Ok(AnyTeamArray { arrays: self.attach_pair(name, dtype, shape)?, progress: open.add(name) });
+            self.find_step(Record::attach)?;
+            return self.opened(name, self.attach_pair(name, dtype, shape)?);
         }
-        let open = self.opened(&mut steps, Record::open)?;
+        self.find_step(Record::open)?;
         self.create_pair(name, dtype, shape, fill)?;
         let arrays = self.attach_pair(name, dtype, shape)?;
         self.barrier(patience)?;
-        Ok(AnyTeamArray { arrays, progress: open.add(name) })
+        self.opened(name, arrays)
     }
 
-    /// Where the team is, as this rank knows or as the record tells, which nobody writes now.
-    fn opened<'s>(
-        &self,
-        steps: &'s mut Option<Open>,
-        record: impl FnOnce(&Directory, &str, u32, u32) -> Result<Record>,
-    ) -> Result<&'s mut Open> {
-        match steps {
-            Some(open) => Ok(open),
-            none => {
-                let record = record(&self.place, self.name(), self.rank(), self.size())?;
-                Ok(none.insert(self.steps.begin(record)?))
-            }
+    /// One more array that this rank has to step.
+    fn opened(&self, name: &str, arrays: [AnyArray; 2]) -> Result<AnyTeamArray> {
+        let mut steps = self.lock_steps()?;
+        let progress = steps.as_mut().ok_or_else(|| self.nothing_open())?.add(name);
+        Ok(AnyTeamArray { arrays, progress })
+    }
+
+    fn nothing_open(&self) -> Error {
+        Error::invalid(self.name(), "the team has no array open")
+    }
+
+    /// Finds where the team is, unless this rank knows: the record tells it, which nobody writes now.
+    fn find_step(&self, record: impl FnOnce(&Directory, &str, u32, u32) -> Result<Record>) -> Result<()> {
+        let mut steps = self.lock_steps()?;
+        if steps.is_none() {
+            let record = record(&self.place, self.name(), self.rank(), self.size())?;
+            *steps = Some(self.steps.begin(record)?);
         }
+        Ok(())
     }
 
     /// Makes what is missing of the two arrays. The one that is filled comes last: if it is there, both are.
@@ -271,6 +282,7 @@ impl Team {
         self.check_open(array.current(), &array.progress)?;
         let old = array.current().read()?;
         let new = array.next().write_block(self.rank() as usize)?;
+        array.progress.begin();
         Ok(Block { old, new, progress: &array.progress, is_finished: false })
     }
 
@@ -283,7 +295,7 @@ impl Team {
     }
 
     fn check_open(&self, array: &AnyArray, progress: &Arc<Progress>) -> Result<()> {
-        if self.steps.lock().as_ref().is_some_and(|open| open.has(progress)) {
+        if self.lock_steps()?.as_ref().is_some_and(|open| open.has(progress)) {
             return Ok(());
         }
         let reason = format!("it is not open in team {:?}, or was opened before a reset", self.name());
@@ -298,8 +310,8 @@ impl Team {
     /// [`Error::InvalidArgument`] if this rank has not [finished](Block::finish) its block of one of the arrays that it has open,
     /// or has none; and those of [`barrier`](Self::barrier). Then the team is where it was, for every rank that goes on.
     pub fn swap<'p>(&self, patience: impl Into<Patience<'p>>) -> Result<()> {
-        let mut steps = self.steps.lock();
-        let open = steps.as_mut().ok_or_else(|| Error::invalid(self.name(), "the team has no array open"))?;
+        let mut steps = self.lock_steps()?;
+        let open = steps.as_mut().ok_or_else(|| self.nothing_open())?;
         open.check_finished()?;
         self.barrier(patience)?;
         open.advance()

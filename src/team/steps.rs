@@ -39,6 +39,11 @@ impl Progress {
         self.step.load(Relaxed)
     }
 
+    /// This rank has its block, perhaps again: it must not swap meanwhile, or the block would be one of the old array.
+    pub(super) fn begin(&self) {
+        self.finished.store(0, Relaxed);
+    }
+
     /// This rank has written its block of what the step makes.
     pub(super) fn finish(&self) {
         self.finished.store(self.step() + 1, Relaxed);
@@ -52,11 +57,6 @@ impl Steps {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// After a reset nobody knows any more at which array the others are: all are opened anew.
-    pub(super) fn forget(&self) {
-        *self.lock() = None;
     }
 
     /// Reads what the ranks have written down, which nobody changes meanwhile, and begins from there.

@@ -139,7 +139,7 @@ impl Source {
         }
     }
 
-    /// The value after the one that was read last; `None` at the end of a stream.
+    /// The value after the one that was read last; `None` at the end of a stream, or of a table that is full.
     ///
     /// # Errors
     /// `TimedOut`, if nothing came in time.
@@ -154,6 +154,7 @@ impl Source {
                 cell.wait_changed(*seen, timeout)?;
                 copy_cell(cell, seen).map(Some)
             }
+            Self::Table(table, seen) if *seen == table.max_len() => Ok(None),
             Self::Table(table, seen) => {
                 let first = *seen;
                 table.wait_len(first + 1, timeout)?;

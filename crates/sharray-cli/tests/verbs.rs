@@ -334,6 +334,17 @@ fn tables_are_arrays_that_grow() -> Outcome {
     Ok(())
 }
 
+/// After the last row that a table has room for no other comes: that is its end, and no error.
+#[test]
+fn watching_ends_with_a_full_table() -> Outcome {
+    let place = Place::new()?;
+    let builder = sharray::GrowableArray::<f32, Ix1>::builder().directory(&place.arrays).max_len(2);
+    builder.create_from("log", &Array1::from(vec![1.0, 2.0]))?;
+    let end = support::finish(place.command(["watch", "log"]).spawn()?)?;
+    assert!(end.status.success() && end.stderr.is_empty(), "{end:?}");
+    Ok(())
+}
+
 /// Looking at a team takes no rank's place, and breaks nothing.
 #[test]
 fn teams_are_only_looked_at() -> Outcome {

@@ -413,7 +413,9 @@ impl Team {
     ///     rank can take it again.
     fn block(slf: &Bound<'_, Self>, array: &Bound<'_, TeamArray>) -> Result<Block> {
         let (py, team) = (slf.py(), slf.get());
-        team.team(py)?.check_any_array(array.get().opened())?;
+        let (inner, opened) = (team.team(py)?, array.get().opened());
+        // It waits for a swap of another thread, which looks for signals meanwhile.
+        py.detach(|| inner.check_any_array(opened))?;
         Block::of(array, team.rank as usize)
     }
 

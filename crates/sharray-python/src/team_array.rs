@@ -84,6 +84,7 @@ impl Block {
         let rows = PySlice::new(py, rows.start as isize, rows.end as isize, 1);
         let read = inner.handle(py, current).call_method0(py, "read")?;
         let write = inner.handle(py, next).bind(py).get_item(&rows)?.call_method0("write")?.unbind();
+        inner.opened.begin();
         Ok(Self { array: array.clone().unbind(), rows: rows.unbind(), read, write, views: Mutex::new(None) })
     }
 

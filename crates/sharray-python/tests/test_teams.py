@@ -111,6 +111,54 @@ def test_a_block_that_is_not_finished(folder: Path) -> None:
             block.old  # noqa: B018  # it is over
 
 
+def test_a_block_that_is_taken_again(folder: Path) -> None:
+    """It has to be finished again: swapped meanwhile, what is written would be the old array."""
+    with sharray.Team.join("sim", 0, 1, dir=folder) as team:
+        numbers = team.array("numbers", 4, timeout=TIMEOUT)
+        with team.block(numbers) as block:
+            block.new[:] = 1.0
+        again = team.block(numbers)
+        with pytest.raises(sharray.InvalidArgument, match="not finished"):
+            team.swap(TIMEOUT)
+        with again:
+            again.new[:] = 2.0
+        team.swap(TIMEOUT)
+        assert numbers.current.snapshot().tolist() == [2.0] * 4
+
+
+def test_a_block_is_asked_for_while_another_thread_swaps(folder: Path) -> None:
+    """It waits for the swap, and does not keep the interpreter from it. In a process of its own, since two threads that
+    wait for each other would never end."""
+    text = """
+        def swap(team, numbers):
+            with team.block(numbers) as block:
+                block.new[:] = 1.0
+            team.swap(20)
+
+        def other():
+            with sharray.Team.join("sim", 1, 2, dir=folder) as team:
+                numbers = team.array("numbers", 4, timeout=20)
+                asked.wait()
+                time.sleep(0.1)
+                swap(team, numbers)
+
+        asked = threading.Event()
+        threading.Thread(target=other, daemon=True).start()
+        team = sharray.Team.join("sim", 0, 2, dir=folder)
+        numbers = team.array("numbers", 4, timeout=20)
+        thread = threading.Thread(target=swap, args=(team, numbers), daemon=True)
+        thread.start()
+        time.sleep(0.1)
+        asked.set()
+        team.block(numbers)
+        thread.join()
+        assert team.step == 1
+        """
+    head = "import sys, threading, time\nimport sharray\nfolder = sys.argv[1]\n"
+    words = [sys.executable, "-c", head + textwrap.dedent(text), str(folder)]
+    subprocess.run(words, check=True, timeout=TIMEOUT)
+
+
 def test_errors(folder: Path) -> None:
     """A rank that has left is named; a time that is over breaks the team for all; who was closed says so."""
     one, other = (sharray.Team.join("sim", rank, 2, dir=folder) for rank in range(2))
