@@ -249,8 +249,15 @@ impl Team {
         let (current, next) = (parity(self.step()), parity(self.step() + 1));
         let size = self.size() as usize;
         let builder = AnyArray::builder().directory(&self.place).participants(participants(size)).blocks(size);
-        ignore_present(builder.create(&names[next], dtype, shape))?;
-        ignore_present(builder.create_with(&names[current], dtype, shape, fill))
+        let made = builder.create(&names[next], dtype, shape);
+        let is_new = made.is_ok();
+        ignore_present(made)?;
+        let filled = ignore_present(builder.create_with(&names[current], dtype, shape, fill));
+        if filled.is_err() && is_new {
+            // It would stand in the way of an array of another form.
+            _ = self.place.unlink(&names[next]);
+        }
+        filled
     }
 
     fn attach_pair(&self, name: &str, dtype: &DType, shape: &[usize]) -> Result<[AnyArray; 2]> {

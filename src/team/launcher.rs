@@ -5,6 +5,7 @@ use super::run::{Folder, Ranks};
 use super::signals::Signals;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::layout::MAX_PARTICIPANTS;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill, raise};
 use nix::unistd::{Pid, getppid};
@@ -158,7 +159,10 @@ impl Launcher {
         if let Some(rank) = wrong {
             return Err(Error::invalid(&name, format!("a command is for rank {rank}, and it has {} ranks", self.size)));
         }
-        if self.size == 0 { Err(Error::invalid(&name, "it has 0 ranks, expected at least 1")) } else { Ok(()) }
+        if (1..=MAX_PARTICIPANTS).contains(&self.size) {
+            return Ok(());
+        }
+        Err(Error::invalid(&name, format!("it has {} ranks, expected 1 to {MAX_PARTICIPANTS}", self.size)))
     }
 
     /// What starts a rank.

@@ -159,6 +159,15 @@ def test_a_block_is_asked_for_while_another_thread_swaps(folder: Path) -> None:
     subprocess.run(words, check=True, timeout=TIMEOUT)
 
 
+def test_an_array_whose_contents_do_not_fit(folder: Path) -> None:
+    """Nothing is left of it that would be in the way of the next attempt."""
+    with sharray.Team.join("sim", 0, 1, dir=folder) as team:
+        with pytest.raises(ValueError, match="broadcast"):
+            team.array("numbers", 4, data=[1.0, 2.0, 3.0], timeout=TIMEOUT)
+        numbers = team.array("numbers", 3, data=[1.0, 2.0, 3.0], timeout=TIMEOUT)
+        assert numbers.current.snapshot().tolist() == [1.0, 2.0, 3.0]
+
+
 def test_errors(folder: Path) -> None:
     """A rank that has left is named; a time that is over breaks the team for all; who was closed says so."""
     one, other = (sharray.Team.join("sim", rank, 2, dir=folder) for rank in range(2))
