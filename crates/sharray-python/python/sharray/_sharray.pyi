@@ -21,6 +21,7 @@ from sharray._progress import Progress
 # As the module itself tells it: with the functions that pickles call.
 __all__ = [
     "Array",
+    "Block",
     "Cell",
     "CellWriter",
     "Directory",
@@ -33,6 +34,8 @@ __all__ = [
     "Read",
     "Subscriber",
     "Table",
+    "Team",
+    "TeamArray",
     "Write",
     "attach",
     "cell",
@@ -333,7 +336,7 @@ class Team:
         *,
         name: str | None = None,
         restarts: int = 0,
-        commands: dict[int, list[str]] | None = None,
+        commands: dict[int, builtins.list[str]] | None = None,
         dir: _Place | None = None,
     ) -> None: ...
     def barrier(self, timeout: float | None = None) -> None: ...
