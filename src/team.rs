@@ -64,7 +64,7 @@ const LOOKS: u32 = 16;
 /// # Cost
 /// Where each rank has a processor, a barrier that all come to at once costs a few tenths of a microsecond and no system call. Where
 /// there are more ranks than processors they give way to each other, and a rank that has to wait for long sleeps.
-/// docs/protocol.md has figures.
+/// docs/simulations.md has figures.
 ///
 /// A handle can be shared by threads: the collective calls of one rank come one after the other. Every rank has to make the
 /// same calls in the same order.
