@@ -316,10 +316,12 @@ fn a_place_can_be_chosen() -> Outcome {
 #[test]
 fn tables_are_arrays_that_grow() -> Outcome {
     let place = Place::new()?;
-    let builder = sharray::GrowableArray::<f32, Ix1>::builder().directory(&place.arrays).max_len(100_000);
+    let builder = sharray::GrowableArray::<f32, Ix1>::builder().directory(&place.arrays).max_len(1 << 20);
     let log = builder.create_from("log", &Array1::from(vec![1.0, 2.0, 3.0]))?;
     let text = place.transcripts(&["sharray info log", "sharray get log log.npy", "sharray show log --index 2"])?;
     assert!(text.contains("shape          (3,)") && text.contains("row 3\n3\n"), "{text}");
+    // It grows: how far it has come is its rows, and it takes no more than they need.
+    assert!(text.contains("sequence       3") && text.contains(", of which it takes "), "{text}");
     assert_eq!(sharray::open_npy::<f32, Ix1>(place.file("log.npy"))?.view().to_vec(), [1.0, 2.0, 3.0]);
     let mut watch = place.command(["watch", "log", "--count", "1"]).spawn()?;
     let mut appended = true;

@@ -48,7 +48,7 @@ impl Details {
         let info = self.row.as_ref().map(|row| &row.info);
         let is_same = |(generation, _): &([u8; 16], Source)| info.is_some_and(|info| info.generation == *generation);
         let sequence = self.value.as_ref().ok().map(|(_, value)| value.sequence);
-        self.source.as_ref().is_some_and(is_same) && sequence == info.map(|info| info.sequence)
+        self.source.as_ref().is_some_and(is_same) && sequence == info.map(kinds::sequence)
     }
 
     fn read(&mut self, place: &Directory) -> Result<(Slice, Value), String> {
@@ -92,8 +92,8 @@ impl Details {
         let words = kinds::words(info.kind);
         let lines = [
             format!("{} {}, {} {}", words.kind, info.name, info.dtype, text::shape(&info.shape)),
-            format!("file      {}, {}", info.path.display(), text::bytes(info.file_len)),
-            format!("sequence  {}, {}", info.sequence, text::rate(*rate)),
+            format!("file      {}, {}", info.path.display(), text::bytes(kinds::size(info))),
+            format!("sequence  {}, {}", kinds::sequence(info), text::rate(*rate)),
             format!("slots     {}, poisoned blocks {}", info.slots, info.poisoned.len()),
         ];
         let one = |one: &sharray::ParticipantInfo| {
