@@ -1,0 +1,58 @@
+//! Memory that processes share by path, for what is written by hand.
+
+use memmap2::{MmapOptions, MmapRaw};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// A fresh folder in memory, removed when the value goes.
+///
+/// # Errors
+/// The kernel's.
+pub fn folder() -> io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("sharray-compare-").tempdir_in("/dev/shm")
+}
+
+/// A file, mapped for reading and writing.
+#[derive(Debug)]
+pub struct Shared(MmapRaw);
+
+impl Shared {
+    /// Opens the file, or makes it; either way it has so many bytes then.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(path: &Path, len: usize) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        file.set_len(len as u64)?;
+        Ok(Self(MmapOptions::new().len(len).map_raw(&file)?))
+    }
+
+    /// Where it begins.
+    pub fn as_mut_ptr(&self) -> *mut u8 {
+        self.0.as_mut_ptr()
+    }
+
+    /// A word of 32 bits; `at` counts words of 32 bits.
+    ///
+    /// # Panics
+    /// If it stands beyond the end.
+    pub fn word32(&self, at: usize) -> &AtomicU32 {
+        assert!(at < self.0.len() / 4, "it stands in the file");
+        let words: *mut u32 = self.0.as_mut_ptr().cast();
+        // SAFETY: inside the mapping, as was just checked, aligned, and only accessed through atomics of one width each.
+        unsafe { AtomicU32::from_ptr(words.wrapping_add(at)) }
+    }
+
+    /// A word of 64 bits; `at` counts words of 64 bits.
+    ///
+    /// # Panics
+    /// If it stands beyond the end.
+    pub fn word64(&self, at: usize) -> &AtomicU64 {
+        assert!(at < self.0.len() / 8, "it stands in the file");
+        let words: *mut u64 = self.0.as_mut_ptr().cast();
+        // SAFETY: as for `word32`.
+        unsafe { AtomicU64::from_ptr(words.wrapping_add(at)) }
+    }
+}
