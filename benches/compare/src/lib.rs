@@ -13,6 +13,7 @@ pub mod cpu;
 pub mod futex;
 pub mod memory;
 pub mod noise;
+pub mod peers;
 pub mod plan;
 pub mod role;
 
