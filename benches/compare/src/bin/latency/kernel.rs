@@ -1,14 +1,10 @@
 //! Pipes and sockets: the message goes through the kernel.
 
 use crate::talk::{Channel, Message, Side};
-use nix::errno::Errno;
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
-use sharray_compare::{Outcome, Part, role};
+use sharray_compare::{Outcome, Part, kernel, role};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 
 /// One end to read from and one to write to.
 pub(crate) struct Ends<R, W>(R, W);
@@ -31,18 +27,11 @@ pub(crate) fn pipe(part: &Part, side: Side) -> Outcome<Ends<File, File>> {
     // Opening one waits for the other end, so both sides open them in this order.
     Ok(match side {
         Side::Ask => {
-            let out = open(&questions, true)?;
-            Ends(open(&answers, false)?, out)
+            let out = kernel::fifo(&questions, true)?;
+            Ends(kernel::fifo(&answers, false)?, out)
         }
-        Side::Answer => Ends(open(&questions, false)?, open(&answers, true)?),
+        Side::Answer => Ends(kernel::fifo(&questions, false)?, kernel::fifo(&answers, true)?),
     })
-}
-
-fn open(path: &Path, writes: bool) -> io::Result<File> {
-    match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
-        Ok(()) | Err(Errno::EEXIST) => File::options().read(!writes).write(writes).open(path),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// A pair of connected stream sockets.
