@@ -11,8 +11,10 @@
 pub mod clock;
 pub mod cpu;
 pub mod futex;
+pub mod kernel;
 pub mod memory;
 pub mod noise;
+pub mod peers;
 pub mod plan;
 pub mod role;
 

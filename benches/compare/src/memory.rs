@@ -1,17 +1,44 @@
 //! Memory that processes share by path, for what is written by hand.
 
 use memmap2::{MmapOptions, MmapRaw};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-/// A fresh folder in memory, removed when the value goes.
-///
-/// # Errors
-/// The kernel's.
-pub fn folder() -> io::Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix("sharray-compare-").tempdir_in("/dev/shm")
+const MEMORY: &str = "/dev/shm";
+
+/// A fresh folder in memory. When the value goes it is removed, and with it the objects of shared memory beside it whose
+/// names begin as its own: iceoryx2's, which stand there, and some of which it leaves.
+#[derive(Debug)]
+pub struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn new() -> io::Result<Self> {
+        tempfile::Builder::new().prefix("sharray-compare-").tempdir_in(MEMORY).map(Self)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let name = self.path().file_name().unwrap_or_default().as_bytes();
+        for beside in fs::read_dir(MEMORY).into_iter().flatten().flatten() {
+            if beside.path() != self.path() && beside.file_name().as_bytes().starts_with(name) {
+                // What is left is in nobody's way.
+                _ = fs::remove_file(beside.path());
+            }
+        }
+    }
 }
 
 /// A file, mapped for reading and writing.

@@ -5,7 +5,7 @@ use lexopt::Arg::Long;
 use lexopt::ValueExt;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, ChildStdout, Command, Stdio};
 use std::thread;
@@ -51,16 +51,11 @@ impl Part {
         Ok(part)
     }
 
-    /// Goes to the CPU, and dies with who started it.
+    /// Goes to the CPU, and dies with who started it, or when the other side keeps it waiting.
     pub(crate) fn begin(&self) -> Outcome {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
+        nix::unistd::alarm::set(u32::try_from(PATIENCE.as_secs())?);
         cpu::keep(self.cpu)
-    }
-
-    /// A name that no other comparison uses, for what does not stand in the folder.
-    pub fn unique(&self, what: &str) -> String {
-        let folder = self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        format!("{folder}-{what}")
     }
 }
 
@@ -93,7 +88,7 @@ impl Child {
         self.process.id()
     }
 
-    /// Waits until it has said [`ready`].
+    /// Waits until it is [`ready`] to go on.
     ///
     /// # Errors
     /// If it ended, or said something else.
@@ -101,6 +96,15 @@ impl Child {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         if line.trim() == READY { Ok(()) } else { Err(format!("instead of being ready it said {line:?}").into()) }
+    }
+
+    /// Lets one that is ready go on.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn go_on(&mut self) -> Outcome {
+        let mut input = self.process.stdin.as_ref().ok_or("it was told to end")?;
+        Ok(input.write_all(b"\n")?)
     }
 
     /// Tells it that it may end, and waits until it has; what it said since it was ready.
@@ -148,9 +152,23 @@ impl Drop for Child {
     }
 }
 
-/// Tells the process that started this one that it may go on.
-pub fn ready() {
+/// Waits until all are ready, and lets them go on.
+///
+/// # Errors
+/// If one of them ended, or said something else.
+pub fn meet(children: &mut [Child]) -> Outcome {
+    children.iter_mut().try_for_each(Child::wait_until_ready)?;
+    children.iter_mut().try_for_each(Child::go_on)
+}
+
+/// Says that this side is ready, and waits until it may go on.
+///
+/// # Errors
+/// If the process that started this one is gone.
+pub fn ready() -> Outcome {
     println!("{READY}");
+    let read = io::stdin().read(&mut [0])?;
+    if read == 1 { Ok(()) } else { Err("nobody let it go on".into()) }
 }
 
 /// Waits until the process that started this one says that it may end.
