@@ -29,6 +29,18 @@ impl Directory {
     ///
     /// # Errors
     /// As for [`collect_garbage`](Self::collect_garbage).
+    ///
+    /// # Examples
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let camera = sharray::Publisher::<u8, ndarray::Ix1>::builder().directory(&place).create("camera", [4])?;
+    /// let mut looked_at = 0;
+    /// let gone = place.collect_garbage_with(|done, _all| looked_at = done)?;
+    /// assert_eq!((gone.len(), looked_at), (0, 1));
+    /// assert!(place.collect_garbage()?.is_empty(), "its producer lives");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn collect_garbage_with(&self, mut progress: impl FnMut(u64, u64)) -> Result<Vec<String>> {
         let mut candidates = Vec::new();
         self.visit(self.path(), &mut |path| {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What the tests need, from the Python Package Index.
 const REQUIREMENTS: &str = "requirements-dev.txt";
-const PACKAGE: &str = "crates/sharray-python";
+pub(crate) const PACKAGE: &str = "crates/sharray-python";
 /// The oldest NumPy that the wheel is for, and the Pythons that there are wheels of it for.
 const OLDEST_NUMPY: &str = "numpy==2.0.*";
 const OLDEST_NUMPY_ON: [&str; 2] = ["3.11", "3.12"];
@@ -42,7 +42,18 @@ fn environment(name: &str, base: &OsStr) -> Outcome<PathBuf> {
 
 /// Builds the wheel into `dist/`, and returns it. One is for every Python from 3.11 on.
 pub(crate) fn wheel() -> Outcome<PathBuf> {
+    wheel_with(&with_numpy()?, &[])
+}
+
+/// Builds the wheel so that it runs on older systems than this one, too: those with glibc 2.17 or newer.
+pub(crate) fn manylinux() -> Outcome<PathBuf> {
     let python = with_numpy()?;
+    // Zig's linker links against the C library of any year.
+    run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", "ziglang"])?;
+    wheel_with(&python, &["--zig", "--compatibility", "manylinux2014"])
+}
+
+fn wheel_with(python: &Path, options: &[&str]) -> Outcome<PathBuf> {
     let dist = root().join("dist");
     // What an earlier version left there is not what was built.
     if dist.is_dir() {
@@ -51,8 +62,13 @@ pub(crate) fn wheel() -> Outcome<PathBuf> {
     let manifest = format!("{PACKAGE}/Cargo.toml");
     let arguments =
         ["-m", "maturin", "build", "--profile", "wheel", "--locked", "--manifest-path", &manifest, "--out", "dist"];
-    program(&python, &arguments).env("CARGO_TARGET_DIR", target()).run()?;
-    let built = fs::read_dir(&dist).map_err(|error| format!("cannot read {}: {error}", dist.display()))?;
+    program(python, &[&arguments, options].concat()).env("CARGO_TARGET_DIR", target()).run()?;
+    wheel_in(&dist)
+}
+
+/// The wheel in a folder that maturin has built into.
+pub(crate) fn wheel_in(dist: &Path) -> Outcome<PathBuf> {
+    let built = fs::read_dir(dist).map_err(|error| format!("cannot read {}: {error}", dist.display()))?;
     let wheel = built.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|it| it == "whl"));
     wheel.ok_or_else(|| format!("maturin left no wheel in {}", dist.display()))
 }
