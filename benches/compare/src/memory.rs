@@ -82,4 +82,31 @@ impl Shared {
         // SAFETY: as for `word32`.
         unsafe { AtomicU64::from_ptr(words.wrapping_add(at)) }
     }
+
+    /// Writes eight words of 64 bits, as fast as the machine can; `at` counts words.
+    ///
+    /// # Panics
+    /// If they stand beyond the end.
+    #[inline]
+    pub fn write(&self, at: usize, words: [u64; 8]) {
+        // SAFETY: inside the mapping and aligned. Others may read meanwhile: what they read then, they do not use.
+        unsafe { self.eight(at).write_volatile(words) }
+    }
+
+    /// Reads eight words of 64 bits; `at` counts words. If somebody writes them meanwhile it is old words and new ones, and not
+    /// to be used.
+    ///
+    /// # Panics
+    /// If they stand beyond the end.
+    #[inline]
+    pub fn read(&self, at: usize) -> [u64; 8] {
+        // SAFETY: inside the mapping and aligned, and any bits are words.
+        unsafe { self.eight(at).read_volatile() }
+    }
+
+    fn eight(&self, at: usize) -> *mut [u64; 8] {
+        assert!(at + 8 <= self.0.len() / 8, "they stand in the file");
+        let words: *mut u64 = self.0.as_mut_ptr().cast();
+        words.wrapping_add(at).cast()
+    }
 }
