@@ -53,7 +53,15 @@ impl Shared {
     pub fn open(path: &Path, len: usize) -> io::Result<Self> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         file.set_len(len as u64)?;
-        Ok(Self(MmapOptions::new().len(len).map_raw(&file)?))
+        Self::of(&file)
+    }
+
+    /// Maps all of an open file.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn of(file: &File) -> io::Result<Self> {
+        MmapOptions::new().map_raw(file).map(Self)
     }
 
     /// Where it begins.
