@@ -39,10 +39,7 @@ fn measure(place: &Place, cpus: [usize; 2], turn: Duration) -> Outcome<Vec<Figur
     }
     let fewest = counts.into_iter().min().unwrap_or_default() as f64;
     let even = all as f64 / place.x as f64;
-    Ok(vec![
-        place.figure("turn", nanoseconds(turn) / all as f64, "ns"),
-        place.figure("slowest", fewest / even, "share"),
-    ])
+    Ok(vec![place.figure("turn", nanoseconds(turn) / all as f64, "ns"), place.figure("slowest", fewest / even, "of 1")])
 }
 
 pub(crate) fn play(part: &Part) -> Outcome {
