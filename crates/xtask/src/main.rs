@@ -1,7 +1,9 @@
 //! The project's commands: `cargo xtask` lists them. Each is a few plain lines that a person could type.
 
 mod command;
+mod compare;
 mod fuzz;
+mod libclang;
 mod package;
 mod python;
 mod sanitize;
@@ -13,9 +15,12 @@ use std::path::PathBuf;
 
 const USAGE: &str = "\
 cargo xtask test              everything that must pass: check, all tests, packages, models, a minute of torture,
-                              a glance at the benches and the fuzz targets
+                              a glance at the benches, the comparisons and the fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
+cargo xtask compare [--passes N] [--quick] [SUBJECT..]
+                              sharray beside what else could be taken, into docs/benchmarks.md; in part or quickly
+                              into target/compare/
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
 cargo xtask fuzz [TARGET..] [--seconds N]
@@ -43,6 +48,7 @@ fn main() -> std::process::ExitCode {
         ["test"] => test(),
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
+        ["compare", arguments @ ..] => compare::run(arguments),
         ["torture", options @ ..] => torture(options),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
         ["power"] => power("1000000", "1"),
@@ -105,6 +111,8 @@ fn test() -> Outcome {
     mutants()?;
     torture(&["--seconds", "60"])?;
     bench(&[], &["--quick"])?;
+    compare::test()?;
+    not_run.extend(compare::glance()?);
     not_run.extend(fuzz::glance()?);
     say_what_was_not_run(&not_run);
     Ok(())
@@ -153,6 +161,7 @@ fn check() -> Outcome {
     cargo(&["fmt", "--all", "--check"]).run()?;
     cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]).run()?;
+    compare::check()?;
     cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings").run()
 }
 

@@ -17,7 +17,16 @@ const VERSIONS: std::ops::RangeInclusive<u32> = 11..=15;
 /// The interpreter of an environment that has what the requirements name; made when they change.
 pub(crate) fn with_numpy() -> Outcome<PathBuf> {
     let base = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-    environment("venv", &base)
+    environment("venv", &base, REQUIREMENTS)
+}
+
+/// The interpreter of an environment with the wheel, and with what it is compared with.
+pub(crate) fn with_contenders(requirements: &str) -> Outcome<PathBuf> {
+    let base = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    let wheel = wheel()?;
+    let python = environment("venv-compare", &base, requirements)?;
+    install(&python, &wheel)?;
+    Ok(python)
 }
 
 /// The same interpreter, if it is there.
@@ -26,16 +35,16 @@ pub(crate) fn tested() -> Option<PathBuf> {
     python.is_file().then_some(python)
 }
 
-fn environment(name: &str, base: &OsStr) -> Outcome<PathBuf> {
-    let wanted = fs::read_to_string(root().join(REQUIREMENTS))
-        .map_err(|error| format!("cannot read {REQUIREMENTS}: {error}"))?;
+fn environment(name: &str, base: &OsStr, requirements: &str) -> Outcome<PathBuf> {
+    let wanted = fs::read_to_string(root().join(requirements))
+        .map_err(|error| format!("cannot read {requirements}: {error}"))?;
     let folder = target().join(name);
-    let (python, stamp) = (folder.join("bin/python"), folder.join(REQUIREMENTS));
+    let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.txt"));
     if fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
         return Ok(python);
     }
     program(base, &["-m".as_ref(), "venv".as_ref(), "--clear".as_ref(), folder.as_os_str()]).run()?;
-    run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS])?;
+    run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements])?;
     fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
     Ok(python)
 }
@@ -90,7 +99,7 @@ pub(crate) fn test() -> Outcome {
     let tested = version_of(&python)?;
     for (version, base) in interpreters() {
         if version != tested {
-            let python = environment(&format!("venv-{version}"), base.as_os_str())?;
+            let python = environment(&format!("venv-{version}"), base.as_os_str(), REQUIREMENTS)?;
             install(&python, &wheel)?;
             pytest(&python, &example, &[])?;
         }
@@ -104,7 +113,7 @@ fn test_with_oldest_numpy(wheel: &Path, example: &Path) -> Outcome {
     else {
         return Ok(());
     };
-    let python = environment("venv-oldest-numpy", base.as_os_str())?;
+    let python = environment("venv-oldest-numpy", base.as_os_str(), REQUIREMENTS)?;
     run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", OLDEST_NUMPY])?;
     install(&python, wheel)?;
     // These use DLPack, through which NumPy hands no read-only array over before 2.1.

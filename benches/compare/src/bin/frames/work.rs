@@ -42,7 +42,7 @@ impl Work {
             ("hand_over", true) => HAND_OVERS / 20,
             ("hand_over", false) => HAND_OVERS,
             (_, true) => ((32 << 20) / bytes).max(2),
-            (_, false) => (1 << 30) / bytes,
+            (_, false) => ((512 << 20) / bytes).max(16),
         }
     }
 
