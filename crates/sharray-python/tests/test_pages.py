@@ -19,15 +19,7 @@ import pytest
 import sharray
 from pages import FENCE, PAGES, ROOT, Block, blocks, build_rust
 
-<<<<<<< HEAD
 RUN = ("python", "rust")
-=======
-ROOT = Path(__file__).resolve().parents[3]
-PACKAGE = ROOT / "crates" / "sharray-python"
-PAGES = [ROOT / "README.md", PACKAGE / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PROGRAM = re.compile(r"# (\w+\.py)\n")
->>>>>>> exam
 #: Far more than any of them takes.
 DEADLINE = 60
 #: What is shown as it is, and what `test_shell_lines.py` looks at.
