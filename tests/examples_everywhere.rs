@@ -94,7 +94,7 @@ fn visit(root: &Path, folder: &Path, found: &mut Vec<Item>) {
 fn calls(code: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(name).any(|(at, _)| {
-        let after = code[at + name.len()..].trim_start_matches(|c| c == ':');
+        let after = code[at + name.len()..].trim_start_matches(':');
         !code[..at].ends_with(is_part) && (after.starts_with('(') || after.starts_with('<'))
     })
 }
