@@ -32,8 +32,8 @@ cargo xtask cuts [N]          the power is cut under file systems in loop device
 cargo xtask wheel [--manylinux]
                               the Python package, into dist/; for older systems than this one, too
 cargo xtask python            the Python package, built, installed in environments of its own and tested
-cargo xtask pictures          docs/pictures, anew: what the command shows in a terminal
 cargo xtask package           all that is published, as a dry run: built from its packages; licences of what it depends on
+cargo xtask pictures          docs/pictures, anew: what the command shows in a terminal
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
 cargo xtask schedules [N]     the protocol's own source in N random schedules of each model, with random deaths
 cargo xtask sanitize address  all tests of the library, each access to memory looked at
@@ -60,8 +60,8 @@ fn main() -> std::process::ExitCode {
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
         ["wheel", "--manylinux"] => python::manylinux().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
-        ["pictures"] => pictures(),
         ["package"] => package::run().map(|reasons| say_what_was_not_run(&reasons)),
+        ["pictures"] => pictures(),
         ["sanitize", "address"] => sanitize::address(),
         ["sanitize", "thread"] => sanitize::thread(),
         ["schedules"] => schedules("1000000"),
