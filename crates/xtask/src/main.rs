@@ -1,6 +1,7 @@
 //! The project's commands: `cargo xtask` lists them. Each is a few plain lines that a person could type.
 
 mod command;
+mod docs;
 mod fuzz;
 mod python;
 mod sanitize;
@@ -11,8 +12,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const USAGE: &str = "\
-cargo xtask test              everything that must pass: check, all tests, models, a minute of torture, a glance
-                              at the benches and the fuzz targets
+cargo xtask test              everything that must pass: check, all tests, the site, models, a minute of torture, a
+                              glance at the benches and the fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
@@ -25,6 +26,7 @@ cargo xtask instructions      processes that are killed between any two machine 
 cargo xtask cuts [N]          the power is cut under file systems in loop devices; for the superuser
 cargo xtask wheel             the Python package, into dist/
 cargo xtask python            the Python package, built, installed in environments of its own and tested
+cargo xtask docs              the site of all pages, with what rustdoc and the docstrings say, into target/site
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
 cargo xtask schedules [N]     the protocol's own source in N random schedules of each model, with random deaths
 cargo xtask sanitize address  all tests of the library, each access to memory looked at
@@ -49,6 +51,7 @@ fn main() -> std::process::ExitCode {
         ["cuts", times] => cuts(times),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
+        ["docs"] => docs::build(),
         ["sanitize", "address"] => sanitize::address(),
         ["sanitize", "thread"] => sanitize::thread(),
         ["schedules"] => schedules("1000000"),
@@ -92,6 +95,7 @@ fn test() -> Outcome {
     folders.are_empty()?;
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
     python::test()?;
+    docs::build()?;
     model()?;
     schedules("10000")?;
     mutants()?;
