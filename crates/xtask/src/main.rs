@@ -2,6 +2,7 @@
 
 mod command;
 mod compare;
+mod docs;
 mod fuzz;
 mod libclang;
 mod package;
@@ -14,8 +15,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const USAGE: &str = "\
-cargo xtask test              everything that must pass: check, all tests, packages, models, a minute of torture,
-                              a glance at the benches, the comparisons and the fuzz targets
+cargo xtask test              everything that must pass: check, all tests, the site, packages, models, a minute of
+                              torture, a glance at the benches, the comparisons and the fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
 cargo xtask compare [--passes N] [--quick] [SUBJECT..]
@@ -33,6 +34,7 @@ cargo xtask wheel [--manylinux]
                               the Python package, into dist/; for older systems than this one, too
 cargo xtask python            the Python package, built, installed in environments of its own and tested
 cargo xtask package           all that is published, as a dry run: built from its packages; licences of what it depends on
+cargo xtask docs              the site of all pages, with what rustdoc and the docstrings say, into target/site
 cargo xtask pictures          docs/pictures, anew: what the command shows in a terminal
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
 cargo xtask schedules [N]     the protocol's own source in N random schedules of each model, with random deaths
@@ -61,6 +63,7 @@ fn main() -> std::process::ExitCode {
         ["wheel", "--manylinux"] => python::manylinux().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
         ["package"] => package::run().map(|reasons| say_what_was_not_run(&reasons)),
+        ["docs"] => docs::build(),
         ["pictures"] => pictures(),
         ["sanitize", "address"] => sanitize::address(),
         ["sanitize", "thread"] => sanitize::thread(),
@@ -105,6 +108,7 @@ fn test() -> Outcome {
     folders.are_empty()?;
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
     python::test()?;
+    docs::build()?;
     let mut not_run = package::run()?;
     model()?;
     schedules("10000")?;

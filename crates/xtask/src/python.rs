@@ -1,7 +1,7 @@
 //! Virtual environments of the project's own, with the packages that its tests need, and the wheel in them.
 
 use crate::command::{Outcome, cargo, output, program, root, target};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,20 @@ const VERSIONS: std::ops::RangeInclusive<u32> = 11..=15;
 
 /// The interpreter of an environment that has what the requirements name; made when they change.
 pub(crate) fn with_numpy() -> Outcome<PathBuf> {
-    let base = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-    environment("venv", &base, REQUIREMENTS)
+    environment("venv", &base(), REQUIREMENTS)
 }
 
-/// The interpreter of an environment with the wheel, and with what it is compared with.
-pub(crate) fn with_contenders(requirements: &str) -> Outcome<PathBuf> {
-    let base = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+/// The interpreter of an environment with the wheel, and with what the requirements name.
+pub(crate) fn with_wheel(name: &str, requirements: &str) -> Outcome<PathBuf> {
     let wheel = wheel()?;
-    let python = environment("venv-compare", &base, requirements)?;
+    let python = environment(name, &base(), requirements)?;
     install(&python, &wheel)?;
     Ok(python)
+}
+
+/// The Python that environments are made from.
+fn base() -> OsString {
+    std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into())
 }
 
 /// The same interpreter, if it is there.
