@@ -148,6 +148,9 @@ impl<'a> Picture<'a> {
                 parts.push(format!("each cell the {what} of {y} x {x}"));
             }
         }
+        if let Some(steps) = &self.slice.every {
+            parts.push(format!("of every {}", steps.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")));
+        }
         parts.extend(Scale::oddities(&self.summary, canvas.colours));
         if parts.is_empty() { Vec::new() } else { vec![parts.join("   ")] }
     }
