@@ -39,9 +39,9 @@ impl Work {
     /// How many frames to measure.
     pub(crate) fn frames(mode: &str, bytes: usize, is_quick: bool) -> usize {
         match (mode, is_quick) {
-            ("hand_over", true) => HAND_OVERS / 20,
+            ("hand_over", true) => HAND_OVERS / 100,
             ("hand_over", false) => HAND_OVERS,
-            (_, true) => ((32 << 20) / bytes).max(2),
+            (_, true) => ((8 << 20) / bytes).max(1),
             (_, false) => ((512 << 20) / bytes).max(16),
         }
     }
