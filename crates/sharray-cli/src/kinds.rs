@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use sharray::{AnyArray, AnyCell, AnyFrame, AnyGrowable, AnySubscriber, DType, Directory, Error, Info, Kind, Order};
 use std::ops::Deref;
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 /// How a kind is spoken of.
@@ -30,6 +31,19 @@ pub(crate) fn words(kind: Kind) -> Words {
         Kind::Team => words("team", "member", "member", "round", 1),
         _ => words("other", "writer", "reader", "change", 1),
     }
+}
+
+/// How far it has come: of a table its rows, of all else its sequence.
+pub(crate) fn sequence(info: &Info) -> u64 {
+    match info.kind {
+        Kind::Growable => info.shape.first().map_or(0, |rows| *rows as u64),
+        _ => info.sequence,
+    }
+}
+
+/// The bytes that it takes of its file system, which a table that can grow takes as it does.
+pub(crate) fn size(info: &Info) -> u64 {
+    info.path.metadata().map_or(info.file_len, |file| info.file_len.min(file.blocks() * 512))
 }
 
 /// How an array is attached.

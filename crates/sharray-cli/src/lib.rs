@@ -8,7 +8,7 @@
 //! | `args` | what can be typed |
 //! | `failure` | exit codes, and what to do next |
 //! | `kinds` | the kinds of array: the one place that tells them apart |
-//! | `items` | numbers out of bytes of any dtype |
+//! | `items`, `float8` | numbers out of bytes of any dtype |
 //! | `text`, `table`, `json` | what is printed, none of it able to speak to the terminal |
 //! | `who`, `rates` | who takes part; how fast it goes |
 //! | `interrupt`, `progress` | Ctrl-C; bars |
@@ -18,6 +18,7 @@
 mod args;
 mod commands;
 mod failure;
+mod float8;
 mod interrupt;
 mod items;
 mod json;

@@ -127,10 +127,13 @@ impl<'a> Picture<'a> {
     fn legend(&self, canvas: Canvas) -> Vec<String> {
         let items = &self.slice.items;
         let mut parts = Vec::new();
-        if self.slice.form == Form::Plane {
+        if items.shape().contains(&0) {
+            return parts;
+        }
+        if self.slice.form == Form::Plane && self.scale.has_ends() {
             parts.push(self.scale.legend(canvas.colours));
         }
-        if matches!(self.slice.form, Form::Plane | Form::Image) && !items.shape().contains(&0) {
+        if matches!(self.slice.form, Form::Plane | Form::Image) {
             let (columns, rows) = (items.shape()[1], items.shape()[0]);
             let (width, height) = reduce::fit(columns, rows, canvas.columns, 2 * canvas.rows.saturating_sub(2).max(1));
             let what = if self.slice.form == Form::Image { "mean" } else { "greatest" };

@@ -25,6 +25,7 @@ cargo xtask instructions      processes that are killed between any two machine 
 cargo xtask cuts [N]          the power is cut under file systems in loop devices; for the superuser
 cargo xtask wheel             the Python package, into dist/
 cargo xtask python            the Python package, built, installed in environments of its own and tested
+cargo xtask pictures          docs/pictures, anew: what the command shows in a terminal
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
 cargo xtask schedules [N]     the protocol's own source in N random schedules of each model, with random deaths
 cargo xtask sanitize address  all tests of the library, each access to memory looked at
@@ -49,6 +50,7 @@ fn main() -> std::process::ExitCode {
         ["cuts", times] => cuts(times),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
+        ["pictures"] => pictures(),
         ["sanitize", "address"] => sanitize::address(),
         ["sanitize", "thread"] => sanitize::thread(),
         ["schedules"] => schedules("1000000"),
@@ -182,6 +184,10 @@ fn instructions() -> Outcome {
 fn cuts(times: &str) -> Outcome {
     let test = ["test", "--release", "--all-features", "--test", "power_cut", "--", "--nocapture"];
     cargo(&test).env("SHARRAY_CUTS", times).run()
+}
+
+fn pictures() -> Outcome {
+    cargo(&["run", "--package", "sharray-cli", "--example", "pictures"]).run()
 }
 
 fn model() -> Outcome {

@@ -36,10 +36,10 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
         ("dtype", format!("{}, {}", info.dtype, info.dtype.descr())),
         ("shape", format!("{}, {}-contiguous", text::shape(&info.shape), text::order(info.order))),
         ("file", info.path.display().to_string()),
-        ("size", format!("{} ({} bytes)", text::bytes(info.file_len), info.file_len)),
+        ("size", size(info)),
         ("created", format!("{}, {} ago", text::time(info.created), text::ago(info.created))),
         ("generation", json::generation(info)),
-        ("sequence", info.sequence.to_string()),
+        ("sequence", kinds::sequence(info).to_string()),
         ("slots", info.slots.to_string()),
     ];
     if info.history > 0 {
@@ -64,6 +64,12 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
     facts.push((".npy", format!("from byte {}", info.npy_offset)));
     facts.extend(info.attributes.iter().map(|(key, value)| ("attribute", format!("{key} = {value}"))));
     facts
+}
+
+/// How long the file is, and how much of it there is so far.
+fn size(info: &Info) -> String {
+    let (all, taken) = (format!("{} ({} bytes)", text::bytes(info.file_len), info.file_len), kinds::size(info));
+    if taken < info.file_len { format!("{all}, of which it takes {}", text::bytes(taken)) } else { all }
 }
 
 fn participants(info: &Info, out: &mut Out) -> Outcome {
