@@ -164,6 +164,7 @@ impl Folders {
 fn check() -> Outcome {
     cargo(&["fmt", "--all", "--check"]).run()?;
     cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()?;
+    cargo(&["fmt", "--manifest-path", "benches/compare/Cargo.toml", "--check"]).run()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]).run()?;
     compare::check()?;
     cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings").run()

@@ -95,6 +95,11 @@ fn split(name: &str) -> Option<Name<'_>> {
     Some(Name { group, contender, detail })
 }
 
+/// The contender of a name.
+pub(crate) fn contender(name: &str) -> &str {
+    split(name).map_or(name, |parts| parts.contender)
+}
+
 /// Whether a group is the subject itself, or a case of it.
 fn is_under(group: &str, subject: &str) -> bool {
     group.strip_prefix(subject).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -115,6 +120,7 @@ mod tests {
             Some(Name { group: "latency64.spin", contender: "pipe", detail: Some(2) })
         );
         assert_eq!(split("alone"), None);
+        assert_eq!(["locks.contended.flock.share", "alone"].map(contender), ["flock", "alone"]);
     }
 
     #[test]

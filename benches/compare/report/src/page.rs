@@ -104,7 +104,7 @@ fn goals(contents: &Contents) -> String {
 
 /// The contenders alone of names with commas between.
 fn contenders(names: &str) -> String {
-    names.split(", ").map(|name| name.rsplit('.').next().unwrap_or(name)).collect::<Vec<_>>().join(", ")
+    names.split(", ").map(groups::contender).collect::<Vec<_>>().join(", ")
 }
 
 fn machine(contents: &Contents) -> String {
