@@ -39,7 +39,7 @@ pub(crate) fn build() -> Outcome {
         copy(&root().join("docs/pictures"), &pages.join("rust/sharray").join(above).join("pictures"))?;
     }
     check_links(&pages.join("rust/sharray"))?;
-    program(&python, &["-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir"])
+    program(&python, &["-m", "mkdocs", "build", "--strict", "--site-dir"])
         .arg(&site)
         .env("SHARRAY_PAGES", &pages)
         // Its makers recommend something else by it, at each build.
