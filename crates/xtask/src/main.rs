@@ -1,7 +1,10 @@
 //! The project's commands: `cargo xtask` lists them. Each is a few plain lines that a person could type.
 
 mod command;
+mod compare;
+mod docs;
 mod fuzz;
+mod libclang;
 mod package;
 mod python;
 mod sanitize;
@@ -12,10 +15,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const USAGE: &str = "\
-cargo xtask test              everything that must pass: check, all tests, packages, models, a minute of torture,
-                              a glance at the benches and the fuzz targets
+cargo xtask test              everything that must pass: check, all tests, the site, packages, models, a minute of
+                              torture, a glance at the benches, the comparisons and the fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
+cargo xtask compare [--passes N] [--quick] [SUBJECT..]
+                              sharray beside what else could be taken, into docs/benchmarks.md; in part or quickly
+                              into target/compare/
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
 cargo xtask fuzz [TARGET..] [--seconds N]
@@ -28,6 +34,7 @@ cargo xtask wheel [--manylinux]
                               the Python package, into dist/; for older systems than this one, too
 cargo xtask python            the Python package, built, installed in environments of its own and tested
 cargo xtask package           all that is published, as a dry run: built from its packages; licences of what it depends on
+cargo xtask docs              the site of all pages, with what rustdoc and the docstrings say, into target/site
 cargo xtask pictures          docs/pictures, anew: what the command shows in a terminal
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
 cargo xtask schedules [N]     the protocol's own source in N random schedules of each model, with random deaths
@@ -43,6 +50,7 @@ fn main() -> std::process::ExitCode {
         ["test"] => test(),
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
+        ["compare", arguments @ ..] => compare::run(arguments),
         ["torture", options @ ..] => torture(options),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
         ["power"] => power("1000000", "1"),
@@ -55,6 +63,7 @@ fn main() -> std::process::ExitCode {
         ["wheel", "--manylinux"] => python::manylinux().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
         ["package"] => package::run().map(|reasons| say_what_was_not_run(&reasons)),
+        ["docs"] => docs::build(),
         ["pictures"] => pictures(),
         ["sanitize", "address"] => sanitize::address(),
         ["sanitize", "thread"] => sanitize::thread(),
@@ -99,12 +108,15 @@ fn test() -> Outcome {
     folders.are_empty()?;
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
     python::test()?;
+    docs::build()?;
     let mut not_run = package::run()?;
     model()?;
     schedules("10000")?;
     mutants()?;
     torture(&["--seconds", "60"])?;
     bench(&[], &["--quick"])?;
+    compare::test()?;
+    not_run.extend(compare::glance()?);
     not_run.extend(fuzz::glance()?);
     say_what_was_not_run(&not_run);
     Ok(())
@@ -152,7 +164,9 @@ impl Folders {
 fn check() -> Outcome {
     cargo(&["fmt", "--all", "--check"]).run()?;
     cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()?;
+    cargo(&["fmt", "--manifest-path", "benches/compare/Cargo.toml", "--check"]).run()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]).run()?;
+    compare::check()?;
     cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings").run()
 }
 

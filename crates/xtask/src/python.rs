@@ -1,7 +1,7 @@
 //! Virtual environments of the project's own, with the packages that its tests need, and the wheel in them.
 
 use crate::command::{Outcome, cargo, output, program, root, target};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,20 @@ const VERSIONS: std::ops::RangeInclusive<u32> = 11..=15;
 
 /// The interpreter of an environment that has what the requirements name; made when they change.
 pub(crate) fn with_numpy() -> Outcome<PathBuf> {
-    let base = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-    environment("venv", &base)
+    environment("venv", &base(), REQUIREMENTS)
+}
+
+/// The interpreter of an environment with the wheel, and with what the requirements name.
+pub(crate) fn with_wheel(name: &str, requirements: &str) -> Outcome<PathBuf> {
+    let wheel = wheel()?;
+    let python = environment(name, &base(), requirements)?;
+    install(&python, &wheel)?;
+    Ok(python)
+}
+
+/// The Python that environments are made from.
+fn base() -> OsString {
+    std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into())
 }
 
 /// The same interpreter, if it is there.
@@ -26,16 +38,16 @@ pub(crate) fn tested() -> Option<PathBuf> {
     python.is_file().then_some(python)
 }
 
-fn environment(name: &str, base: &OsStr) -> Outcome<PathBuf> {
-    let wanted = fs::read_to_string(root().join(REQUIREMENTS))
-        .map_err(|error| format!("cannot read {REQUIREMENTS}: {error}"))?;
+fn environment(name: &str, base: &OsStr, requirements: &str) -> Outcome<PathBuf> {
+    let wanted = fs::read_to_string(root().join(requirements))
+        .map_err(|error| format!("cannot read {requirements}: {error}"))?;
     let folder = target().join(name);
-    let (python, stamp) = (folder.join("bin/python"), folder.join(REQUIREMENTS));
+    let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.txt"));
     if fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
         return Ok(python);
     }
     program(base, &["-m".as_ref(), "venv".as_ref(), "--clear".as_ref(), folder.as_os_str()]).run()?;
-    run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS])?;
+    run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements])?;
     fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
     Ok(python)
 }
@@ -93,7 +105,7 @@ pub(crate) fn test() -> Outcome {
     let tested = version_of(&python)?;
     for (version, base) in interpreters() {
         if version != tested {
-            let python = environment(&format!("venv-{version}"), base.as_os_str())?;
+            let python = environment(&format!("venv-{version}"), base.as_os_str(), REQUIREMENTS)?;
             install(&python, &wheel)?;
             pytest(&python, &example, &[])?;
         }
@@ -107,7 +119,7 @@ fn test_with_oldest_numpy(wheel: &Path, example: &Path) -> Outcome {
     else {
         return Ok(());
     };
-    let python = environment("venv-oldest-numpy", base.as_os_str())?;
+    let python = environment("venv-oldest-numpy", base.as_os_str(), REQUIREMENTS)?;
     run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", OLDEST_NUMPY])?;
     install(&python, wheel)?;
     // These use DLPack, through which NumPy hands no read-only array over before 2.1.
