@@ -581,12 +581,10 @@ fn random() -> Result<[u8; 16]> {
 
 impl fmt::Debug for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let uuid = format_args!("{:032x}", u128::from_be_bytes(self.identity.uuid));
-        let form = format_args!("{}", self.form.describe());
         f.debug_struct("Segment")
             .field("name", &self.name)
-            .field("form", &form)
-            .field("uuid", &uuid)
+            .field("form", &format_args!("{}", self.form.describe()))
+            .field("uuid", &format_args!("{:032x}", u128::from_be_bytes(self.identity.uuid)))
             .finish_non_exhaustive()
     }
 }

@@ -74,7 +74,10 @@ fn wheel_with(python: &Path, options: &[&str]) -> Outcome<PathBuf> {
     let manifest = format!("{PACKAGE}/Cargo.toml");
     let arguments =
         ["-m", "maturin", "build", "--profile", "wheel", "--locked", "--manifest-path", &manifest, "--out", "dist"];
-    program(python, &[&arguments, options].concat()).env("CARGO_TARGET_DIR", target()).run()?;
+    // Zig is a module of `python3`, whichever that is.
+    let bin = python.parent().unwrap_or(python).display();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
+    program(python, &[&arguments, options].concat()).env("PATH", path).env("CARGO_TARGET_DIR", target()).run()?;
     wheel_in(&dist)
 }
 
