@@ -141,7 +141,7 @@ impl<'a> Picture<'a> {
             let has_room = lines.len() < 2 && width(&part) <= canvas.columns;
             match lines.last_mut() {
                 Some(line) if width(line) + GAP.len() + width(&part) <= canvas.columns => {
-                    *line += &[GAP, &part].concat()
+                    *line += &[GAP, &part].concat();
                 }
                 _ if has_room => lines.push(part),
                 _ => {}

@@ -217,7 +217,7 @@ fn top_draws_a_field() -> Outcome {
     top.expect("newest, field pose.x")?;
     top.press(ESCAPE)?;
     top.expect("q leave  enter")?;
-    top.press(DOWN)?;
+    top.press("j")?;
     top.press(ENTER)?;
     top.expect("has no numbers")?;
     Ok(())
