@@ -111,9 +111,9 @@ pub(crate) struct Watch {
 pub(crate) struct Show {
     /// The array
     pub(crate) name: String,
-    /// Which slice, along the first axes
-    #[arg(long, value_name = "I,J,...", value_delimiter = ',')]
-    pub(crate) index: Vec<usize>,
+    /// Which slice, along the first axes; -1 is the last
+    #[arg(long, value_name = "I,J,...", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) index: Vec<isize>,
     #[command(flatten)]
     pub(crate) field: Field,
     /// The ends of the scale of colours [default: those of the numbers]

@@ -2,7 +2,8 @@
 
 use crate::failure::{Failure, Outcome};
 use sharray::{
-    AnyArray, AnyCell, AnyFrame, AnyGrowable, AnyMemmap, AnySubscriber, DType, Directory, Error, Info, Kind, Order,
+    Advice, AnyArray, AnyCell, AnyFrame, AnyGrowable, AnyMemmap, AnySubscriber, DType, Directory, Error, Info, Kind,
+    Order,
 };
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
@@ -87,7 +88,10 @@ impl Place {
     /// The items where they are, of which nothing is read yet.
     fn map(&self, skipped: usize, dtype: &DType, shape: &[usize], order: Order) -> Result<Bytes, Error> {
         let builder = AnyMemmap::builder(&self.path).offset(self.offset + skipped as u64).order(order);
-        builder.dtype(dtype.clone()).shape(shape).open().map(|map| Bytes::InPlace(Box::new(map)))
+        let map = builder.dtype(dtype.clone()).shape(shape).open()?;
+        // Of a disk, what is looked at is read and nothing beside it. Where that cannot be said it is read all the same.
+        _ = map.advise(Advice::Random);
+        Ok(Bytes::InPlace(Box::new(map)))
     }
 }
 

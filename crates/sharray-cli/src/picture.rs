@@ -20,6 +20,10 @@ use crate::screen::Colours;
 use crate::text;
 use scale::Scale;
 use slice::Form;
+use unicode_width::UnicodeWidthStr;
+
+/// What stands between the parts of a legend.
+const GAP: &str = "   ";
 
 /// Numbers to draw, and how.
 #[derive(Debug)]
@@ -129,20 +133,36 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// What the colours mean, and what is not on the scale.
+    /// What the colours mean, and what is not on the scale: in two lines at most, of which none is too long.
     fn legend(&self, canvas: Canvas) -> Vec<String> {
-        let items = &self.slice.items;
-        let mut parts = Vec::new();
+        let mut lines: Vec<String> = Vec::new();
+        for part in self.parts_of_legend(canvas) {
+            let width = |text: &str| anstream::adapter::strip_str(text).to_string().width();
+            let has_room = lines.len() < 2 && width(&part) <= canvas.columns;
+            match lines.last_mut() {
+                Some(line) if width(line) + GAP.len() + width(&part) <= canvas.columns => {
+                    *line += &[GAP, &part].concat();
+                }
+                _ if has_room => lines.push(part),
+                _ => {}
+            }
+        }
+        lines
+    }
+
+    /// What matters most comes first.
+    fn parts_of_legend(&self, canvas: Canvas) -> Vec<String> {
+        let (items, form) = (&self.slice.items, self.slice.form);
         if items.shape().contains(&0) {
-            return parts;
+            return Vec::new();
         }
-        if self.slice.form == Form::Plane && self.scale.has_ends() {
-            parts.push(self.scale.legend(canvas.colours));
-        }
-        if matches!(self.slice.form, Form::Plane | Form::Image) {
+        let scale = (form == Form::Plane && self.scale.has_ends()).then(|| self.scale.legend(canvas.colours));
+        let mut parts: Vec<String> = scale.into_iter().collect();
+        parts.extend(Scale::oddities(&self.summary, canvas.colours));
+        if matches!(form, Form::Plane | Form::Image) {
             let (columns, rows) = (items.shape()[1], items.shape()[0]);
             let (width, height) = reduce::fit(columns, rows, canvas.columns, 2 * canvas.rows.saturating_sub(2).max(1));
-            let what = if self.slice.form == Form::Image { "mean" } else { "greatest" };
+            let what = if form == Form::Image { "mean" } else { "greatest" };
             if width < columns || height < rows {
                 let (x, y) = (columns.div_ceil(width), rows.div_ceil(height));
                 parts.push(format!("each cell the {what} of {y} x {x}"));
@@ -151,7 +171,6 @@ impl<'a> Picture<'a> {
         if let Some(steps) = &self.slice.every {
             parts.push(format!("of every {}", steps.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")));
         }
-        parts.extend(Scale::oddities(&self.summary, canvas.colours));
-        if parts.is_empty() { Vec::new() } else { vec![parts.join("   ")] }
+        parts
     }
 }

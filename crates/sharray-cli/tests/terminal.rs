@@ -217,7 +217,7 @@ fn top_draws_a_field() -> Outcome {
     top.expect("newest, field pose.x")?;
     top.press(ESCAPE)?;
     top.expect("q leave  enter")?;
-    top.press(DOWN)?;
+    top.press("j")?;
     top.press(ENTER)?;
     top.expect("has no numbers")?;
     Ok(())
@@ -234,6 +234,30 @@ fn tables_fit_the_terminal() -> Outcome {
     assert_eq!(ls.end()?, 0);
     let text = ls.text();
     assert!(text.contains('…') && text.contains("nobody") && text.trim_end().lines().count() == 2, "{text}");
+    Ok(())
+}
+
+/// In the smallest of terminals, too: a line that is wrapped could not be drawn over by the next picture.
+#[test]
+fn pictures_fit_the_terminal() -> Outcome {
+    let place = Place::new()?;
+    drop((place.line()?, place.field()?));
+    let odd = ndarray::Array2::from_shape_fn((300, 300), |(row, column)| match (row, column) {
+        (0, 0) => f64::NAN,
+        (1, 1) => f64::INFINITY,
+        _ => -1.2345e-200 * f64::from(u16::try_from(row).unwrap_or(0)),
+    });
+    drop(sharray::SharedArray::builder().directory(&place.arrays).create_from("odd", &odd)?);
+    for (rows, columns) in [(5, 20), (3, 5), (10, 40), (24, 80)] {
+        for name in ["line", "sim/field", "odd"] {
+            let mut show = Terminal::start_in(&place, &["show", name], &[], (rows, columns))?;
+            assert_eq!(show.end()?, 0);
+            let (is_wrapped, text) = (show.look(|screen| (0..rows).any(|row| screen.row_wrapped(row))), show.text());
+            assert!(!is_wrapped, "{rows} x {columns}: {text}");
+            let start = name.chars().next().ok_or("it has no name")?;
+            assert!(text.starts_with(start), "{rows} x {columns}: the title is gone: {text}");
+        }
+    }
     Ok(())
 }
 

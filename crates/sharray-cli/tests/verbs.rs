@@ -118,6 +118,7 @@ fn show_draws() -> Outcome {
         "sharray show sim/field",
         "sharray show sim/field --index 1",
         "sharray show sim/field --index 1,2",
+        "sharray show sim/field --index -1,-1",
         "sharray show sim/field --range 0 22",
         "sharray show line",
         "sharray show sim/field --index 3",
@@ -163,6 +164,7 @@ fn put_and_get_are_inverse() -> Outcome {
         "sharray get numbers back.raw --raw",
         "sharray put back.raw same --dtype u1 --shape 3",
         "sharray put back.raw more --dtype u1 --shape 4",
+        "sharray put back.raw less --dtype u1 --shape 2",
         "sharray put back.raw half --dtype u1",
         "sharray put back.raw odd --dtype object --shape 3",
         "sharray ls",
@@ -412,5 +414,22 @@ fn a_large_array_is_sampled() -> Outcome {
     assert!(place.run(["show", "large", "--png", "large.png"])?.status.success());
     poison(&large, 0);
     assert!(place.transcript("sharray show large")?.contains("is poisoned"));
+    Ok(())
+}
+
+/// A device is not a file to be replaced, whatever the user may do; a link is followed.
+#[test]
+fn only_files_are_replaced() -> Outcome {
+    let place = Place::new()?;
+    drop(place.field()?);
+    let (fifo, link) = (place.file("fifo"), place.file("link.png"));
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU)?;
+    std::os::unix::fs::symlink(place.file("file.png"), &link)?;
+    std::fs::write(place.file("file.png"), "old")?;
+    let text = place.transcript("sharray show sim/field --png fifo")?;
+    assert!(text.contains("it is not a regular file\n[exit code 1]"), "{text}");
+    assert!(!fifo.metadata()?.is_file());
+    assert!(place.run(["show", "sim/field", "--png", "link.png"])?.status.success());
+    assert!(link.symlink_metadata()?.is_symlink() && std::fs::read(place.file("file.png"))?.starts_with(b"\x89PNG"));
     Ok(())
 }

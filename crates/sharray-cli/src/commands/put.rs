@@ -22,6 +22,7 @@ pub(crate) fn run(args: &Put, place: &Directory) -> Outcome {
 }
 
 fn import(args: &Put, input: &Input, place: &Directory, interrupt: &Interrupt) -> Outcome<AnyArray> {
+    check_length(args, input)?;
     let bar = Bar::of_bytes(&args.name);
     let (builder, progress) = (AnyArray::builder().directory(place), bar.follow(interrupt));
     let imported = interrupt.guard(|| match (&args.dtype, &args.shape) {
@@ -33,6 +34,21 @@ fn import(args: &Put, input: &Input, place: &Directory, interrupt: &Interrupt) -
         Error::Truncated { .. } => Failure::new(error.to_string()),
         error => error.into(),
     })
+}
+
+/// Looks whether a file without a header is no longer than was said: the rest of it would be lost without a word.
+fn check_length(args: &Put, input: &Input) -> Outcome {
+    let (Some(dtype), Some(shape)) = (&args.dtype, &args.shape) else { return Ok(()) };
+    let items = shape.0.iter().try_fold(dtype.itemsize(), |size, len| size.checked_mul(*len));
+    // What is too short, or is no file, is said by who reads it.
+    let len = input.path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+    match (items, len) {
+        (Some(items), Some(len)) if len > items as u64 => Err(Failure::usage(format!(
+            "{} is {len} bytes long, of which --dtype and --shape name {items}",
+            args.file.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether there is an array to replace. What is none stays.

@@ -95,6 +95,10 @@ fn draw(args: &Show, info: &Info, value: &Value, out: &mut Out, before: usize) -
         Canvas { columns: screen.columns, rows: screen.rows.saturating_sub(2).max(3), colours: screen.colours };
     let mut lines = vec![cut(&title(info, value, &slice), screen.columns)];
     lines.extend(Picture::new(&slice, &value.bytes, range(args)).lines(canvas));
+    if screen.is_terminal {
+        // What has gone up out of the screen could not be drawn over.
+        lines.truncate(screen.rows.saturating_sub(1).max(1));
+    }
     if before > 0 && screen.is_terminal {
         // Not by way of `out`, which takes everything away that is not text where colours are not wanted.
         write!(std::io::stdout(), "\x1b[{before}A\x1b[J")?;

@@ -8,6 +8,8 @@ use crate::items::Items;
 use crate::text;
 use std::ops::RangeInclusive;
 
+/// Beside the line's labels there is to be room for so many characters of it.
+const NARROWEST: usize = 8;
 /// A line higher than this says no more.
 const HIGHEST: usize = 16;
 const BACKGROUND: Rgb = [255, 255, 255];
@@ -17,7 +19,11 @@ const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x
 
 /// The line as text: the scale at its left, the first and the last index below.
 pub(crate) fn lines(items: &Items, bytes: &[u8], scale: Scale, canvas: Canvas) -> Vec<String> {
-    let label = |end| if scale.has_ends() { text::number(end) } else { String::new() };
+    let label = |end| {
+        let label = if scale.has_ends() { text::number(end) } else { String::new() };
+        // Where there is hardly room for the line there is none for numbers.
+        if label.len() + NARROWEST > canvas.columns { String::new() } else { label }
+    };
     let labels = (label(scale.high), label(scale.low));
     let margin = labels.0.chars().count().max(labels.1.chars().count());
     let width = canvas.columns.saturating_sub(margin + 2).max(1);

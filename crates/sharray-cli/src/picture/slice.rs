@@ -35,7 +35,7 @@ pub(crate) struct Slice {
 
 impl Slice {
     /// The slice at `index` along the first axes, and at 0 along those that are still too many.
-    pub(crate) fn new(mut items: Items, index: &[usize]) -> Outcome<Self> {
+    pub(crate) fn new(mut items: Items, index: &[isize]) -> Outcome<Self> {
         let shape = items.shape().to_vec();
         if index.len() > shape.len() {
             let reason =
@@ -45,12 +45,19 @@ impl Slice {
         let mut taken = Vec::new();
         let is_done = |rest: &[usize], taken: usize| taken >= index.len() && rest.len() <= dimensions_of(rest);
         while !is_done(items.shape(), taken.len()) {
-            let at = index.get(taken.len()).copied().unwrap_or(0);
+            let chosen = index.get(taken.len()).copied().unwrap_or(0);
             let len = items.shape()[0];
-            // Of an array without items there is nothing to choose.
-            if at >= len && len > 0 {
-                return Err(Failure::usage(format!("--index is {at} along axis {}, which is {len} long", taken.len())));
-            }
+            // As in NumPy, what is negative counts from the end.
+            let at = if chosen < 0 { len.checked_sub(chosen.unsigned_abs()) } else { Some(chosen.unsigned_abs()) };
+            let at = match at.filter(|at| *at < len) {
+                Some(at) => at,
+                // Of an array without items there is nothing to choose.
+                None if len == 0 => 0,
+                None => {
+                    let axis = taken.len();
+                    return Err(Failure::usage(format!("--index is {chosen} along axis {axis}, which is {len} long")));
+                }
+            };
             items = items.at(at);
             taken.push(at.to_string());
         }
@@ -95,7 +102,7 @@ mod tests {
     use super::*;
     use sharray::{DType, Order};
 
-    fn slice(shape: &[usize], index: &[usize]) -> Outcome<(Form, Option<String>)> {
+    fn slice(shape: &[usize], index: &[isize]) -> Outcome<(Form, Option<String>)> {
         let items = Items::new(&DType::U8, shape, Order::C, None)?;
         Slice::new(items, index).map(|slice| (slice.form, slice.place))
     }
@@ -117,6 +124,8 @@ mod tests {
         assert_eq!(slice(&[5, 4, 7], &[2, 1])?, (Form::Line, Some("[2, 1, :]".to_owned())));
         assert_eq!(slice(&[9, 5, 4, 3], &[8])?, (Form::Image, Some("[8, :, :, :]".to_owned())));
         assert_eq!(slice(&[5], &[4])?, (Form::Number, Some("[4]".to_owned())));
+        assert_eq!(slice(&[5], &[-5])?, (Form::Number, Some("[0]".to_owned())));
+        assert!(slice(&[5], &[-6]).is_err() && slice(&[5], &[isize::MIN]).is_err());
         assert!(slice(&[5], &[5]).is_err());
         Ok(())
     }

@@ -25,7 +25,17 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts the command in a terminal of all colours; `wishes` are variables of its environment.
     pub(crate) fn start(place: &Place, arguments: &[&str], wishes: &[(&str, &str)]) -> Outcome<Self> {
-        let size = PtySize { rows: ROWS, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
+        Self::start_in(place, arguments, wishes, (ROWS, COLUMNS))
+    }
+
+    /// The same in a terminal of so many rows and columns.
+    pub(crate) fn start_in(
+        place: &Place,
+        arguments: &[&str],
+        wishes: &[(&str, &str)],
+        (rows, columns): (u16, u16),
+    ) -> Outcome<Self> {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size)?;
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_sharray"));
         command.args(arguments);
@@ -39,7 +49,7 @@ impl Terminal {
         }
         let child = pair.slave.spawn_command(command)?;
         let mut output = pair.master.try_clone_reader()?;
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 1000)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 1000)));
         let said = Arc::new(Mutex::new(Vec::new()));
         let (shown, all) = (Arc::clone(&screen), Arc::clone(&said));
         let reader = thread::spawn(move || {
