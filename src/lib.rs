@@ -1,4 +1,7 @@
-#![doc = include_str!("../README.md")]
+// The links of the pages, which lead to files, lead to modules here: of two definitions the first one holds.
+#![cfg_attr(doc, doc = include_str!("pages/links.md"))]
+// Its programs run in the tests of the pages, as processes and in a fresh folder.
+#![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
 compile_error!(
@@ -10,6 +13,9 @@ compile_error!(
 mod step;
 #[macro_use]
 mod options;
+
+#[cfg(doc)]
+pub mod pages;
 
 mod array;
 mod attachment;

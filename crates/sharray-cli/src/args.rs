@@ -117,7 +117,7 @@ pub(crate) struct Show {
     #[command(flatten)]
     pub(crate) field: Field,
     /// The ends of the scale of colours [default: those of the numbers]
-    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true)]
+    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"], allow_negative_numbers = true, value_parser = finite)]
     pub(crate) range: Option<Vec<f64>>,
     /// Write a picture to a file, instead
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["every", "follow"])]
@@ -144,7 +144,7 @@ pub(crate) struct Put {
     /// The shape of a file without a header
     #[arg(long, value_name = "N,M,...", value_parser = shape, requires = "dtype")]
     pub(crate) shape: Option<Lengths>,
-    /// Take the place of an array that is there, which goes first. Who has it attached keeps it, and is told
+    /// Take the place of an array that is there, once the new one is whole. Who has the old one attached keeps it, and is told
     #[arg(long)]
     pub(crate) replace: bool,
 }
@@ -260,6 +260,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
 fn period(text: &str) -> Result<Duration, String> {
     let period = seconds(text)?;
     if period >= SHORTEST { Ok(period) } else { Err(format!("expected {} or more", SHORTEST.as_secs_f64())) }
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "expected a number that is finite".to_owned())
 }
 
 fn shape(text: &str) -> Result<Lengths, String> {

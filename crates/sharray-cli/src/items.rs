@@ -1,9 +1,14 @@
 //! Numbers out of the bytes of any dtype: where they are, and what they say.
 
 use crate::failure::{Failure, Outcome};
-use crate::text;
+use crate::{float8, text};
 use half::{bf16, f16};
-use sharray::{ByteOrder, DType, DTypeKind, Number, Order};
+use sharray::{ByteOrder, DType, DTypeKind, Field, Number, Order};
+
+/// How many fields are named where one has to be chosen.
+const FEW: usize = 16;
+/// How many are looked at.
+const MANY: usize = 256;
 
 /// The numbers of an array, or of one field of it, as `f64`: complex ones by their magnitude, times by their count.
 #[derive(Clone, Debug)]
@@ -34,9 +39,10 @@ impl Items {
     /// field.
     pub(crate) fn new(dtype: &DType, shape: &[usize], order: Order, field: Option<&str>) -> Outcome<Self> {
         let (mut shape, mut strides) = (shape.to_vec(), strides(shape, dtype.itemsize(), order));
-        let (mut dtype, mut offset) = (dtype, 0);
-        for name in field.into_iter().flat_map(|path| path.split('.')) {
-            let found = field_of(dtype, name)?;
+        let (whole, mut dtype, mut offset, mut path) = (dtype, dtype, 0, field);
+        while let Some(rest) = path {
+            let (found, rest) = field_of(dtype, rest)?;
+            path = rest;
             offset += found.offset();
             dtype = found.dtype();
             if let DTypeKind::Subarray(parts) = dtype.kind() {
@@ -46,18 +52,24 @@ impl Items {
             }
         }
         let number = match dtype.kind() {
-            DTypeKind::Number(number) if is_known(*number) => Scalar::Number(*number),
+            DTypeKind::Number(number) => Scalar::Number(*number),
             DTypeKind::Datetime64(_) | DTypeKind::Timedelta64(_) => Scalar::Time,
             DTypeKind::Struct(_) => {
                 return Err(Failure::usage(format!(
-                    "dtype {dtype} has fields: choose one with --field {}",
-                    names(dtype)
+                    "dtype {dtype} has fields: choose one with --field: {}",
+                    choices(whole)
                 )));
             }
             _ => return Err(Failure::new(format!("dtype {dtype} has no numbers; `sharray get` writes it to a file"))),
         };
         let decode = Decode { number, is_big: dtype.byte_order() == ByteOrder::Big };
         Ok(Self { shape, strides, offset, itemsize: dtype.itemsize(), decode })
+    }
+
+    /// The same of whatever has numbers: of a structured dtype it is the first field that has some, whose path comes with them.
+    pub(crate) fn of_any(dtype: &DType, shape: &[usize], order: Order) -> Outcome<(Self, Option<String>)> {
+        let field = paths(dtype).into_iter().find(|path| Self::new(dtype, &[], order, Some(path)).is_ok());
+        Self::new(dtype, shape, order, field.as_deref()).map(|items| (items, field))
     }
 
     pub(crate) fn shape(&self) -> &[usize] {
@@ -74,6 +86,16 @@ impl Items {
         let offset = self.offset + index * self.strides.first().copied().unwrap_or(0);
         let rest = |list: &[usize]| list.get(1..).unwrap_or_default().to_vec();
         Self { shape: rest(&self.shape), strides: rest(&self.strides), offset, ..self.clone() }
+    }
+
+    /// Every so many of the numbers along the first axes.
+    pub(crate) fn every(&self, steps: &[usize]) -> Self {
+        let mut thin = self.clone();
+        for ((len, stride), step) in thin.shape.iter_mut().zip(&mut thin.strides).zip(steps) {
+            *len = len.div_ceil(*step);
+            *stride *= step;
+        }
+        thin
     }
 
     /// The number at an index, which has to be one of the array's; what is outside of `bytes` is no number.
@@ -153,8 +175,8 @@ impl Decode {
                 let (re, im) = item.split_at(item.len() / 2);
                 magnitude(f64::from_le_bytes(self.bytes(re)), f64::from_le_bytes(self.bytes(im)))
             }
-            // `new` refuses the others.
-            _ => f64::NAN,
+            // What the library may have one day is no number yet.
+            other => item.first().and_then(|byte| float8::value(other, *byte)).unwrap_or(f64::NAN),
         }
     }
 
@@ -166,11 +188,6 @@ impl Decode {
         }
         bytes
     }
-}
-
-/// The small floats of `ml_dtypes` are eight formats that nobody looks at.
-fn is_known(number: Number) -> bool {
-    number.itemsize() > 1 || matches!(number, Number::Bool | Number::I8 | Number::U8)
 }
 
 /// Of a complex number, without overflow on the way. With `hypot` it would be the one thing here for which a program that was
@@ -194,19 +211,46 @@ fn rounded(value: i128) -> f64 {
     value as f64
 }
 
-fn field_of<'d>(dtype: &'d DType, name: &str) -> Outcome<&'d sharray::Field> {
+/// The field that a path begins with, and what is left of the path. A name may have points in it.
+fn field_of<'d, 'p>(dtype: &'d DType, path: &'p str) -> Outcome<(&'d Field, Option<&'p str>)> {
     let DTypeKind::Struct(parts) = dtype.kind() else {
         return Err(Failure::usage(format!("dtype {dtype} has no fields: leave --field away")));
     };
-    let found = parts.fields().iter().find(|field| field.name() == name);
-    found.ok_or_else(|| Failure::usage(format!("dtype {dtype} has no field {name:?}: choose one of {}", names(dtype))))
+    let whole = parts.fields().iter().find(|field| field.name() == path).map(|field| (field, None));
+    let first = || {
+        let rest = |field: &Field| path.strip_prefix(field.name())?.strip_prefix('.');
+        parts.fields().iter().find_map(|field| rest(field).map(|rest| (field, Some(rest))))
+    };
+    whole
+        .or_else(first)
+        .ok_or_else(|| Failure::usage(format!("dtype {dtype} has no field {path:?}: there are {}", choices(dtype))))
 }
 
-fn names(dtype: &DType) -> String {
-    match dtype.kind() {
-        DTypeKind::Struct(parts) => text::list(parts.fields().iter().map(sharray::Field::name)),
-        _ => String::new(),
+/// What can be chosen from, in a few words.
+fn choices(dtype: &DType) -> String {
+    let paths = paths(dtype);
+    let more = if paths.len() > FEW { ", ..." } else { "" };
+    format!("{}{more}", text::list(paths.iter().take(FEW)))
+}
+
+/// The paths of the fields that are not made of others; not all, if they are very many.
+fn paths(dtype: &DType) -> Vec<String> {
+    let DTypeKind::Struct(parts) = dtype.kind() else { return Vec::new() };
+    let mut found = Vec::new();
+    for field in parts.fields().iter().take(MANY) {
+        let base = match field.dtype().kind() {
+            DTypeKind::Subarray(parts) => parts.base(),
+            _ => field.dtype(),
+        };
+        match base.kind() {
+            DTypeKind::Struct(_) if found.len() < MANY => {
+                found.extend(paths(base).iter().map(|path| format!("{}.{path}", field.name())));
+            }
+            _ => found.push(field.name().to_owned()),
+        }
     }
+    found.truncate(MANY);
+    found
 }
 
 /// The distance in bytes from one item to the next along each axis.
@@ -268,6 +312,21 @@ mod tests {
         assert_eq!(items.get(&bytes, &[1, 0, 0]).to_bits(), 8.0_f64.to_bits());
         assert!(Items::new(&dtype, &[1], Order::C, None).is_err());
         assert!(Items::new(&dtype, &[1], Order::C, Some("id.x")).is_err());
+        assert_eq!(paths(&dtype), ["id", "at.x", "at.y"]);
+    }
+
+    /// Where nobody has chosen, it is the first field with numbers; and a name is found that has points in it.
+    #[test]
+    fn some_field_is_found() {
+        let inner = DType::structured([("p.q", DType::U8), ("p", DType::U8)]).expect("it is one");
+        let text = DType::parse("S3").expect("it is one");
+        let dtype = DType::structured([("text", text.clone()), ("in", inner)]).expect("it is one");
+        let (_, field) = Items::of_any(&dtype, &[2], Order::C).expect("there is one");
+        assert_eq!(field.as_deref(), Some("in.p.q"));
+        assert!(Items::new(&dtype, &[1], Order::C, Some("in.p")).is_ok());
+        assert!(Items::of_any(&text, &[2], Order::C).is_err());
+        let (_, none) = Items::of_any(&DType::U8, &[2], Order::C).expect("it has numbers");
+        assert_eq!(none, None);
     }
 
     #[test]

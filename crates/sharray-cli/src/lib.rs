@@ -1,6 +1,7 @@
 //! The command `sharray`: looks at shared arrays, shows them, moves them from and to files, and tidies up.
 //!
-//! `main.rs` calls [`run`], and so does the Python package, which brings the command along. Everything is made of the
+//! `main.rs` calls [`run`], and so does the Python package, which brings the command along, and draws pictures for notebooks by
+//! [`thumbnail`]. Everything is made of the
 //! library's public API. One file of `commands/` is one verb; what several of them need stands beside:
 //!
 //! | file | has |
@@ -8,7 +9,7 @@
 //! | `args` | what can be typed |
 //! | `failure` | exit codes, and what to do next |
 //! | `kinds` | the kinds of array: the one place that tells them apart |
-//! | `items` | numbers out of bytes of any dtype |
+//! | `items`, `float8` | numbers out of bytes of any dtype |
 //! | `text`, `table`, `json` | what is printed, none of it able to speak to the terminal |
 //! | `who`, `rates` | who takes part; how fast it goes |
 //! | `interrupt`, `progress` | Ctrl-C; bars |
@@ -18,6 +19,7 @@
 mod args;
 mod commands;
 mod failure;
+mod float8;
 mod interrupt;
 mod items;
 mod json;
@@ -31,6 +33,8 @@ mod spool;
 mod table;
 mod text;
 mod who;
+
+pub use picture::thumbnail::{Thumbnail, thumbnail};
 
 use args::Args;
 use clap::Parser;

@@ -4,6 +4,7 @@ mod support;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sharray::{AnyArray, DType};
 use std::time::Duration;
 use support::terminal::Terminal;
 use support::{Outcome, Place, publish};
@@ -200,6 +201,25 @@ fn show_follows() -> Outcome {
     assert!(show.text().starts_with("camera uint8 (4, 6), frame "), "{}", show.text());
     show.press(CTRL_C)?;
     assert_eq!(show.end()?, 130);
+    Ok(())
+}
+
+/// Of a structured array the page shows the first field that has numbers, and says so; and what has none it says, too.
+#[test]
+fn top_draws_a_field() -> Outcome {
+    let place = Place::new()?;
+    let dtype = DType::parse("[('name', 'S4'), ('pose', [('x', '<f8'), ('y', '<f8')])]")?;
+    let _table = AnyArray::builder().directory(&place.arrays).create("a", &dtype, &[5])?;
+    let _text = AnyArray::builder().directory(&place.arrays).create("b", &DType::parse("S4")?, &[5])?;
+    let mut top = Terminal::start(&place, &["top", "--every", "0.05"], &[])?;
+    top.expect("2 arrays")?;
+    top.press(ENTER)?;
+    top.expect("newest, field pose.x")?;
+    top.press(ESCAPE)?;
+    top.expect("q leave  enter")?;
+    top.press(DOWN)?;
+    top.press(ENTER)?;
+    top.expect("has no numbers")?;
     Ok(())
 }
 

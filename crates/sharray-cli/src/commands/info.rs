@@ -36,10 +36,10 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
         ("dtype", format!("{}, {}", info.dtype, info.dtype.descr())),
         ("shape", format!("{}, {}-contiguous", text::shape(&info.shape), text::order(info.order))),
         ("file", info.path.display().to_string()),
-        ("size", format!("{} ({} bytes)", text::bytes(info.file_len), info.file_len)),
+        ("size", size(info)),
         ("created", format!("{}, {} ago", text::time(info.created), text::ago(info.created))),
         ("generation", json::generation(info)),
-        ("sequence", info.sequence.to_string()),
+        ("sequence", kinds::sequence(info).to_string()),
         ("slots", info.slots.to_string()),
     ];
     if info.history > 0 {
@@ -66,6 +66,12 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
     facts
 }
 
+/// How long the file is, and how much of it there is so far.
+fn size(info: &Info) -> String {
+    let (all, taken) = (format!("{} ({} bytes)", text::bytes(info.file_len), info.file_len), kinds::size(info));
+    if taken < info.file_len { format!("{all}, of which it takes {}", text::bytes(taken)) } else { all }
+}
+
 fn participants(info: &Info, out: &mut Out) -> Outcome {
     if info.participants.is_empty() {
         writeln!(out, "{:<14} nobody", "who is here")?;
@@ -84,7 +90,9 @@ fn participants(info: &Info, out: &mut Out) -> Outcome {
 fn layout(info: &Info, out: &mut Out) -> Outcome {
     writeln!(out, "{}: format {}, {} bytes", info.name, sharray::FORMAT_VERSION, info.file_len)?;
     writeln!(out, ".npy header at {}, data at {}", info.npy_offset, info.data_offset)?;
-    writeln!(out, "{} slots of {} bytes, {} apart\n", info.slots, frame_len(info), stride(info))?;
+    let (slots, len) = (text::count(info.slots as usize, "slot"), frame_len(info));
+    let apart = if info.slots > 1 { format!(", {} apart", stride(info)) } else { String::new() };
+    writeln!(out, "{slots} of {len} bytes{apart}\n")?;
     write!(out, "{}", sharray::format_table())?;
     Ok(())
 }

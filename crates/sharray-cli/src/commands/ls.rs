@@ -24,15 +24,16 @@ pub(crate) fn run(args: &Ls, place: &Directory, out: &mut Out) -> Outcome {
         };
         return json::print(out, &infos.iter().zip(&rates).map(with_rate).collect::<Value>());
     }
-    let mut table = Table::new(&["NAME", "KIND", "DTYPE", "SHAPE", ">SIZE", ">SEQUENCE", ">RATE", "WHO"]);
+    let mut table = Table::new(&["NAME", "KIND", "DTYPE", "SHAPE", ">SIZE", ">SEQUENCE", ">RATE", "WHO"])
+        .giving_way(&[1, 5, 2, 6, 3, 4, 7]);
     for (info, rate) in infos.iter().zip(rates) {
         table.row([
             info.name.clone(),
             kinds::words(info.kind).kind.to_owned(),
             info.dtype.to_string(),
             text::shape(&info.shape),
-            text::bytes(info.file_len),
-            info.sequence.to_string(),
+            text::bytes(kinds::size(info)),
+            kinds::sequence(info).to_string(),
             text::rate(rate),
             who::summary(info),
         ]);

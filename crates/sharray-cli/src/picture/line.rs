@@ -17,7 +17,8 @@ const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x
 
 /// The line as text: the scale at its left, the first and the last index below.
 pub(crate) fn lines(items: &Items, bytes: &[u8], scale: Scale, canvas: Canvas) -> Vec<String> {
-    let labels = (text::number(scale.high), text::number(scale.low));
+    let label = |end| if scale.has_ends() { text::number(end) } else { String::new() };
+    let labels = (label(scale.high), label(scale.low));
     let margin = labels.0.chars().count().max(labels.1.chars().count());
     let width = canvas.columns.saturating_sub(margin + 2).max(1);
     let height = canvas.rows.saturating_sub(2).clamp(1, HIGHEST);

@@ -29,6 +29,11 @@ impl Scale {
         if span == 0.0 { 0.5 } else { (above / span).clamp(0.0, 1.0) }
     }
 
+    /// Whether there is a scale: not if there is no number to make one of.
+    pub(crate) fn has_ends(self) -> bool {
+        self.low.is_finite() && self.high.is_finite()
+    }
+
     pub(crate) fn colour(self, value: f64) -> Rgb {
         if value.is_finite() { viridis(self.position(value)) } else { odd_colour(value) }
     }

@@ -44,8 +44,8 @@ impl Sort {
         match self {
             Self::Name => Ordering::Equal,
             Self::Kind => kinds::words(one.info.kind).kind.cmp(kinds::words(other.info.kind).kind),
-            Self::Size => other.info.file_len.cmp(&one.info.file_len),
-            Self::Sequence => other.info.sequence.cmp(&one.info.sequence),
+            Self::Size => kinds::size(&other.info).cmp(&kinds::size(&one.info)),
+            Self::Sequence => kinds::sequence(&other.info).cmp(&kinds::sequence(&one.info)),
             Self::Rate => other.rate.total_cmp(&one.rate),
             Self::Readers => other.counts.readers.cmp(&one.counts.readers),
             Self::Lag => other.counts.lag.cmp(&one.counts.lag),

@@ -2,7 +2,7 @@
 
 use super::app::Row;
 use crate::items::Items;
-use crate::kinds::{Access, Source, Value};
+use crate::kinds::{Access, LARGE, Source, Value};
 use crate::picture::{Canvas, Picture, Rgb, Slice, nearest};
 use crate::screen::Colours;
 use crate::{kinds, text, who};
@@ -17,6 +17,15 @@ use std::time::Duration;
 /// How long a picture may wait for whoever writes in place: keys wait as long.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// The newest value, and what of it is drawn.
+#[derive(Debug)]
+struct Newest {
+    value: Value,
+    slice: Slice,
+    /// Which field, if it has several.
+    field: Option<String>,
+}
+
 #[derive(Debug)]
 pub(super) struct Details {
     pub(super) name: String,
@@ -24,7 +33,7 @@ pub(super) struct Details {
     row: Option<Row>,
     source: Option<([u8; 16], Source)>,
     /// The newest value, or why there is none.
-    value: Result<(Slice, Value), String>,
+    value: Result<Newest, String>,
     /// Its picture, once it was drawn, and where.
     picture: Option<(Rect, Vec<Line<'static>>)>,
 }
@@ -47,11 +56,11 @@ impl Details {
     fn is_up_to_date(&self) -> bool {
         let info = self.row.as_ref().map(|row| &row.info);
         let is_same = |(generation, _): &([u8; 16], Source)| info.is_some_and(|info| info.generation == *generation);
-        let sequence = self.value.as_ref().ok().map(|(_, value)| value.sequence);
-        self.source.as_ref().is_some_and(is_same) && sequence == info.map(|info| info.sequence)
+        let sequence = self.value.as_ref().ok().map(|newest| newest.value.sequence);
+        self.source.as_ref().is_some_and(is_same) && sequence == info.map(kinds::sequence)
     }
 
-    fn read(&mut self, place: &Directory) -> Result<(Slice, Value), String> {
+    fn read(&mut self, place: &Directory) -> Result<Newest, String> {
         let Some(info) = self.row.as_ref().map(|row| &row.info) else { return Err("it is gone".to_owned()) };
         let source = match &mut self.source {
             Some((generation, source)) if *generation == info.generation => source,
@@ -62,9 +71,11 @@ impl Details {
         };
         let value = source.newest(PATIENCE).map_err(|error| error.to_string())?;
         let value = value.ok_or_else(|| "there is no frame yet".to_owned())?;
-        let items = Items::new(&value.dtype, &value.shape, value.order, None);
-        let slice = items.and_then(|items| Slice::new(items, &[])).map_err(crate::failure::Failure::into_message)?;
-        Ok((slice, value))
+        let found = Items::of_any(&value.dtype, &value.shape, value.order)
+            .and_then(|(items, field)| Slice::new(items, &[]).map(|slice| (slice, field)));
+        let (slice, field) = found.map_err(crate::failure::Failure::into_message)?;
+        let slice = if value.bytes.len() > LARGE { slice.sampled() } else { slice };
+        Ok(Newest { value, slice, field })
     }
 
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>, area: Rect, colours: Colours) {
@@ -72,12 +83,12 @@ impl Details {
         let height = u16::try_from(facts.len()).unwrap_or(u16::MAX);
         let [above, below] = Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
         frame.render_widget(Paragraph::new(facts), above);
-        let block = Block::bordered().title(" newest ");
+        let block = Block::bordered().title(self.title());
         let inside = block.inner(below);
         frame.render_widget(block, below);
         match &self.value {
             Err(reason) => frame.render_widget(Paragraph::new(text::safe(reason).into_owned()), inside),
-            Ok((slice, value)) => {
+            Ok(Newest { value, slice, .. }) => {
                 if self.picture.as_ref().is_none_or(|(place, _)| *place != inside) {
                     self.picture = Some((inside, picture(slice, value, inside, colours)));
                 }
@@ -87,13 +98,21 @@ impl Details {
         }
     }
 
+    /// What the picture is of.
+    fn title(&self) -> String {
+        let Ok(Newest { slice, field, .. }) = &self.value else { return " newest ".to_owned() };
+        let field = field.as_ref().map_or(String::new(), |field| format!(", field {}", text::safe(field)));
+        let place = slice.place.as_ref().map_or(String::new(), |place| format!(" {place}"));
+        format!(" newest{place}{field} ")
+    }
+
     fn facts(&self) -> Vec<Line<'static>> {
         let Some(Row { info, rate, .. }) = &self.row else { return vec![Line::from("it was removed")] };
         let words = kinds::words(info.kind);
         let lines = [
             format!("{} {}, {} {}", words.kind, info.name, info.dtype, text::shape(&info.shape)),
-            format!("file      {}, {}", info.path.display(), text::bytes(info.file_len)),
-            format!("sequence  {}, {}", info.sequence, text::rate(*rate)),
+            format!("file      {}, {}", info.path.display(), text::bytes(kinds::size(info))),
+            format!("sequence  {}, {}", kinds::sequence(info), text::rate(*rate)),
             format!("slots     {}, poisoned blocks {}", info.slots, info.poisoned.len()),
         ];
         let one = |one: &sharray::ParticipantInfo| {

@@ -2,14 +2,15 @@
 
 use super::app::{App, Page, Row, Sort};
 use crate::table::Table;
-use crate::who::Counts;
 use crate::{kinds, text};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
-use sharray::Info;
+
+/// The columns that go first where there is no room, by number.
+const GIVE_WAY: [usize; 11] = [1, 5, 8, 9, 2, 7, 3, 4, 6, 10, 11];
 
 /// The columns: the heading, flush right if it starts with `>`, and what sorts by it.
 const COLUMNS: [(&str, Option<Sort>); 12] = [
@@ -75,7 +76,7 @@ fn footer(app: &App) -> String {
 fn table(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let (rows, selected) = (app.visible(), app.selected());
     let headings = COLUMNS.map(|(name, sort)| format!("{name}{}", mark(app, sort)));
-    let mut table = Table::new(&headings.each_ref().map(String::as_str));
+    let mut table = Table::new(&headings.each_ref().map(String::as_str)).giving_way(&GIVE_WAY);
     for row in &rows {
         table.row(cells(row));
     }
@@ -100,38 +101,44 @@ fn mark(app: &App, sort: Option<Sort>) -> &'static str {
     }
 }
 
-fn cells(Row { info, rate, counts }: &Row) -> [String; COLUMNS.len()] {
+fn cells(row @ Row { info, rate, counts }: &Row) -> [String; COLUMNS.len()] {
     [
         info.name.clone(),
         kinds::words(info.kind).kind.to_owned(),
         info.dtype.to_string(),
         text::shape(&info.shape),
-        text::bytes(info.file_len),
-        info.sequence.to_string(),
+        text::bytes(kinds::size(info)),
+        kinds::sequence(info).to_string(),
         text::rate(*rate),
         counts.readers.to_string(),
         counts.pins.to_string(),
         counts.lag.to_string(),
         counts.dead.to_string(),
-        state(info, *counts).to_owned(),
+        state(row).to_owned(),
     ]
 }
 
-fn style(Row { info, counts, .. }: &Row) -> Style {
-    match (counts.dead > 0 || !info.poisoned.is_empty(), counts.writers > 0) {
+/// Whether somebody is there to write it, or has just done so: a lease is too short to be seen.
+fn is_written(row: &Row) -> bool {
+    row.counts.writers > 0 || row.rate > 0.0
+}
+
+fn style(row: &Row) -> Style {
+    match (row.counts.dead > 0 || !row.info.poisoned.is_empty(), is_written(row)) {
         (true, _) => Style::new().fg(Color::Red),
         (false, true) => Style::new().fg(Color::Green),
         (false, false) => Style::new(),
     }
 }
 
-fn state(info: &Info, counts: Counts) -> &'static str {
+fn state(row: &Row) -> &'static str {
+    let Row { info, counts, .. } = row;
     match () {
         () if !info.poisoned.is_empty() => "poisoned",
         () if info.is_broken => "broken",
         () if counts.dead > 0 => "dead",
         () if info.is_closed => "closed",
-        () if counts.writers > 0 => "writing",
+        () if is_written(row) => "writing",
         () => "idle",
     }
 }
