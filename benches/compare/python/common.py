@@ -1,8 +1,8 @@
 """What the programs of this folder have in common: options, figures, processes on processors of their own.
 
 Each program measures one subject, and runs its contenders in turn, round after round, so that what disturbs the
-machine disturbs all of them. It prints `name value unit`: the medians of the rounds. The last part of a name is the contender. A
-sample during which other programs used the processors is taken again.
+machine disturbs all of them. It prints `name value unit`: the medians of the rounds. The last part of a name is the
+contender. A sample during which other programs used the processors is taken again.
 """
 
 from __future__ import annotations

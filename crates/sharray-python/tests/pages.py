@@ -83,7 +83,7 @@ def build_rust(cargo: str) -> dict[Block, list[str]]:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         # Cargo builds anew what has been written since.
-        if not file.exists() or (name != "Cargo.lock" and file.read_text(encoding="utf-8") != text):
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
     build = [cargo, "build", "--quiet", "--offline", "--manifest-path", folder / "Cargo.toml", "--target-dir", target]
     subprocess.run(build, check=True)

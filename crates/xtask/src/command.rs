@@ -29,6 +29,11 @@ impl Step {
         self
     }
 
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.0.arg(argument);
+        self
+    }
+
     /// Runs it to its end; an error if that is not a success.
     pub(crate) fn run(mut self) -> Outcome {
         let line = self.line();

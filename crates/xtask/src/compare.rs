@@ -122,7 +122,7 @@ fn build(run: &Run) -> Outcome<(Vec<Contest>, PathBuf)> {
     cargo(&["build", "--release", "--workspace", "--manifest-path", MANIFEST])
         .env("CARGO_TARGET_DIR", target())
         .run()?;
-    let interpreter = python::with_contenders(&format!("{PYTHON}/requirements.txt"))?;
+    let interpreter = python::with_wheel("venv-compare", &format!("{PYTHON}/requirements.txt"))?;
     let rust = rust.into_iter().filter(|name| run.wants(name));
     let rust = rust.map(|name| Contest { command: vec![target().join("release").join(&name)], name });
     let scripts = scripts.into_iter().filter(|name| run.wants(name));

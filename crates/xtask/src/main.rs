@@ -2,8 +2,10 @@
 
 mod command;
 mod compare;
+mod docs;
 mod fuzz;
 mod libclang;
+mod package;
 mod python;
 mod sanitize;
 
@@ -13,8 +15,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const USAGE: &str = "\
-cargo xtask test              everything that must pass: check, all tests, models, a minute of torture, a glance
-                              at the benches, the comparisons and the fuzz targets
+cargo xtask test              everything that must pass: check, all tests, the site, packages, models, a minute of
+                              torture, a glance at the benches, the comparisons and the fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
 cargo xtask compare [--passes N] [--quick] [SUBJECT..]
@@ -28,8 +30,11 @@ cargo xtask power [--images N] [--seed S]
                               files that a loss of power could have left, opened one after the other
 cargo xtask instructions      processes that are killed between any two machine instructions of an operation
 cargo xtask cuts [N]          the power is cut under file systems in loop devices; for the superuser
-cargo xtask wheel             the Python package, into dist/
+cargo xtask wheel [--manylinux]
+                              the Python package, into dist/; for older systems than this one, too
 cargo xtask python            the Python package, built, installed in environments of its own and tested
+cargo xtask package           all that is published, as a dry run: built from its packages; licences of what it depends on
+cargo xtask docs              the site of all pages, with what rustdoc and the docstrings say, into target/site
 cargo xtask pictures          docs/pictures, anew: what the command shows in a terminal
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
 cargo xtask schedules [N]     the protocol's own source in N random schedules of each model, with random deaths
@@ -55,7 +60,10 @@ fn main() -> std::process::ExitCode {
         ["cuts"] => cuts("500"),
         ["cuts", times] => cuts(times),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
+        ["wheel", "--manylinux"] => python::manylinux().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
+        ["package"] => package::run().map(|reasons| say_what_was_not_run(&reasons)),
+        ["docs"] => docs::build(),
         ["pictures"] => pictures(),
         ["sanitize", "address"] => sanitize::address(),
         ["sanitize", "thread"] => sanitize::thread(),
@@ -100,17 +108,24 @@ fn test() -> Outcome {
     folders.are_empty()?;
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
     python::test()?;
+    docs::build()?;
+    let mut not_run = package::run()?;
     model()?;
     schedules("10000")?;
     mutants()?;
     torture(&["--seconds", "60"])?;
     bench(&[], &["--quick"])?;
     compare::test()?;
-    let not_run: Vec<String> = [fuzz::glance()?, compare::glance()?].into_iter().flatten().collect();
-    if !not_run.is_empty() {
-        eprintln!("{} not run: {}", not_run.len(), not_run.join("; "));
-    }
+    not_run.extend(compare::glance()?);
+    not_run.extend(fuzz::glance()?);
+    say_what_was_not_run(&not_run);
     Ok(())
+}
+
+fn say_what_was_not_run(reasons: &[String]) {
+    if !reasons.is_empty() {
+        eprintln!("{} not run: {}", reasons.len(), reasons.join("; "));
+    }
 }
 
 /// Where the tests make their files. What is there when they are over was left behind.

@@ -1,13 +1,13 @@
 //! Virtual environments of the project's own, with the packages that its tests need, and the wheel in them.
 
 use crate::command::{Outcome, cargo, output, program, root, target};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the tests need, from the Python Package Index.
 const REQUIREMENTS: &str = "requirements-dev.txt";
-const PACKAGE: &str = "crates/sharray-python";
+pub(crate) const PACKAGE: &str = "crates/sharray-python";
 /// The oldest NumPy that the wheel is for, and the Pythons that there are wheels of it for.
 const OLDEST_NUMPY: &str = "numpy==2.0.*";
 const OLDEST_NUMPY_ON: [&str; 2] = ["3.11", "3.12"];
@@ -16,17 +16,20 @@ const VERSIONS: std::ops::RangeInclusive<u32> = 11..=15;
 
 /// The interpreter of an environment that has what the requirements name; made when they change.
 pub(crate) fn with_numpy() -> Outcome<PathBuf> {
-    let base = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-    environment("venv", &base, REQUIREMENTS)
+    environment("venv", &base(), REQUIREMENTS)
 }
 
-/// The interpreter of an environment with the wheel, and with what it is compared with.
-pub(crate) fn with_contenders(requirements: &str) -> Outcome<PathBuf> {
-    let base = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+/// The interpreter of an environment with the wheel, and with what the requirements name.
+pub(crate) fn with_wheel(name: &str, requirements: &str) -> Outcome<PathBuf> {
     let wheel = wheel()?;
-    let python = environment("venv-compare", &base, requirements)?;
+    let python = environment(name, &base(), requirements)?;
     install(&python, &wheel)?;
     Ok(python)
+}
+
+/// The Python that environments are made from.
+fn base() -> OsString {
+    std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into())
 }
 
 /// The same interpreter, if it is there.
@@ -51,7 +54,18 @@ fn environment(name: &str, base: &OsStr, requirements: &str) -> Outcome<PathBuf>
 
 /// Builds the wheel into `dist/`, and returns it. One is for every Python from 3.11 on.
 pub(crate) fn wheel() -> Outcome<PathBuf> {
+    wheel_with(&with_numpy()?, &[])
+}
+
+/// Builds the wheel so that it runs on older systems than this one, too: those with glibc 2.17 or newer.
+pub(crate) fn manylinux() -> Outcome<PathBuf> {
     let python = with_numpy()?;
+    // Zig's linker links against the C library of any year.
+    run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", "ziglang"])?;
+    wheel_with(&python, &["--zig", "--compatibility", "manylinux2014"])
+}
+
+fn wheel_with(python: &Path, options: &[&str]) -> Outcome<PathBuf> {
     let dist = root().join("dist");
     // What an earlier version left there is not what was built.
     if dist.is_dir() {
@@ -60,8 +74,13 @@ pub(crate) fn wheel() -> Outcome<PathBuf> {
     let manifest = format!("{PACKAGE}/Cargo.toml");
     let arguments =
         ["-m", "maturin", "build", "--profile", "wheel", "--locked", "--manifest-path", &manifest, "--out", "dist"];
-    program(&python, &arguments).env("CARGO_TARGET_DIR", target()).run()?;
-    let built = fs::read_dir(&dist).map_err(|error| format!("cannot read {}: {error}", dist.display()))?;
+    program(python, &[&arguments, options].concat()).env("CARGO_TARGET_DIR", target()).run()?;
+    wheel_in(&dist)
+}
+
+/// The wheel in a folder that maturin has built into.
+pub(crate) fn wheel_in(dist: &Path) -> Outcome<PathBuf> {
+    let built = fs::read_dir(dist).map_err(|error| format!("cannot read {}: {error}", dist.display()))?;
     let wheel = built.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|it| it == "whl"));
     wheel.ok_or_else(|| format!("maturin left no wheel in {}", dist.display()))
 }
@@ -73,7 +92,7 @@ pub(crate) fn test() -> Outcome {
     let python = with_numpy()?;
     install(&python, &wheel)?;
     pytest(&python, &example, &[])?;
-    program(&python, &[&format!("{PACKAGE}/benches/costs.py"), "--quick"]).run()?;
+    program(&python, &[&format!("{PACKAGE}/benches/maps.py"), "--quick"]).run()?;
     run(&python, &["mypy.stubtest", "sharray", "--allowlist", &format!("{PACKAGE}/stubtest-allowlist.txt")])?;
     let (settings, sources) = (format!("{PACKAGE}/pyproject.toml"), format!("{PACKAGE}/python"));
     run(&python, &["mypy", "--config-file", &settings, &sources, &format!("{PACKAGE}/tests/test_typing.py")])?;
