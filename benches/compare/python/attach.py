@@ -155,13 +155,16 @@ def main() -> None:
         }
         seconds = 0.01 if chosen.quick else 0.1
         names = {name: f"python.attach.{name}" for name in contenders}
-        compare(chosen, [(names[name], partial(sample, name, attach, seconds)) for name, attach in contenders.items()])
-        stream.close()
-        del kept, contenders
-        SharedArray.delete(url)
-        segment.close()
-        segment.unlink()
-    iceoryx.clean_up()
+        samples = [(names[name], partial(sample, name, attach, seconds)) for name, attach in contenders.items()]
+        try:
+            compare(chosen, samples)
+        finally:
+            stream.close()
+            del kept, contenders, samples
+            SharedArray.delete(url)
+            segment.close()
+            segment.unlink()
+            iceoryx.clean_up()
 
 
 if __name__ == "__main__":

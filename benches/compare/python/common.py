@@ -1,8 +1,8 @@
 """What the programs of this folder have in common: options, figures, processes on processors of their own.
 
 Each program measures one subject, and runs its contenders in turn, round after round, so that what disturbs the
-machine disturbs all of them. It prints `name value unit`: the medians of the rounds. The last part of a name is the contender. A
-sample during which other programs used the processors is taken again.
+machine disturbs all of them. It prints `name value unit`: the medians of the rounds. The last part of a name is the
+contender. A sample during which other programs used the processors is taken again.
 """
 
 from __future__ import annotations
@@ -48,13 +48,18 @@ def options(about: str | None, rounds: int) -> argparse.Namespace:
 
 
 def compare(chosen: argparse.Namespace, contenders: Iterable[Contender]) -> None:
-    """Runs all contenders that are wanted in turn, and prints medians."""
+    """Runs all contenders that are wanted in turn, and prints medians. One that fails does not end the comparison."""
     wanted = [one for one in contenders if any(part in one[0] for part in chosen.only.split(","))]
     figures: dict[tuple[str, str], list[float]] = {}
     disturbed: dict[str, int] = {}
+    failures: dict[str, Exception] = {}
     for _ in range(chosen.rounds):
         for title, take in wanted:
-            lines, is_quiet = quiet_sample(take, 0 if chosen.quick else RETAKES)
+            try:
+                lines, is_quiet = quiet_sample(take, 0 if chosen.quick else RETAKES)
+            except Exception as error:
+                failures[title] = error
+                continue
             disturbed[title] = disturbed.get(title, 0) + (not is_quiet)
             for name, value, unit in lines:
                 figures.setdefault((name, unit), []).append(value)
@@ -63,6 +68,10 @@ def compare(chosen: argparse.Namespace, contenders: Iterable[Contender]) -> None
     for title, times in disturbed.items():
         if times and not chosen.quick:
             print(f"# {title}: others used the processors in {times} of {chosen.rounds} rounds")
+    for title, error in failures.items():
+        print(f"# {title} failed: {error}")
+    if failures:
+        raise SystemExit(f"{len(failures)} contenders failed")
 
 
 def quiet_sample(take: Callable[[], list[Line]], retakes: int) -> tuple[list[Line], bool]:

@@ -340,8 +340,10 @@ def main() -> None:
                 title = f"python.frames.{size}.{name}"
                 yield title, partial(take, title, name, in_bytes)
 
-    compare(chosen, contenders())
-    iceoryx.clean_up()
+    try:
+        compare(chosen, contenders())
+    finally:
+        iceoryx.clean_up()
 
 
 if __name__ == "__main__":

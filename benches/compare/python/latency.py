@@ -344,8 +344,10 @@ def main() -> None:
             for name, opens, share in those:
                 yield f"python.latency64.{way}.{name}", partial(take, way, name, opens, share, pause_ns)
 
-    compare(chosen, contenders())
-    iceoryx.clean_up()
+    try:
+        compare(chosen, contenders())
+    finally:
+        iceoryx.clean_up()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ use crate::options::{
 };
 use crate::part::{Part, Told};
 use crate::table::Table;
-use crate::view::{self, Placed};
+use crate::view::{self, Placed, Strides};
 use crate::wait::Patience;
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -69,7 +69,12 @@ impl Array {
     fn live<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
         let mapped = self.mapped(py)?;
         let base = mapped.get().array.as_ptr().wrapping_offset(self.part.offset()).cast_mut();
-        let placed = Placed { base, shape: self.part.shape(), strides: self.part.strides(), is_writeable: false };
+        let placed = Placed {
+            base,
+            shape: self.part.shape(),
+            strides: Strides::Given(self.part.strides()),
+            is_writeable: false,
+        };
         let owner = mapped.into_bound(py).into_any();
         // SAFETY: the part is inside the array, which is mapped as long as the owner lives; it is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
@@ -906,7 +911,8 @@ pub(crate) fn create(
 pub(crate) fn fill_from(py: Python<'_>, guard: &mut AnyWriteGuard<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
     let (shape, descr) = (guard.shape(), dtype::to_python(py, guard.dtype())?);
     let strides: Vec<isize> = guard.strides().iter().map(|stride| *stride as isize).collect();
-    let placed = Placed { base: guard.as_mut_ptr(), shape: &shape, strides: &strides, is_writeable: true };
+    let placed =
+        Placed { base: guard.as_mut_ptr(), shape: &shape, strides: Strides::Given(&strides), is_writeable: true };
     // SAFETY: the guard lends the whole array to be written. The view is dropped before it, and nobody else sees it:
     // an assignment keeps no reference to where it copies.
     #[allow(unsafe_code, reason = "NumPy writes the items")]

@@ -10,6 +10,7 @@ use crate::wait::Patience;
 use numpy::PyArrayDescr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use sharray::{AnyCell, Directory, OwnedCellWriter};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,9 +93,16 @@ fn bytes_of<'py>(
     dtype: &Bound<'py, PyArrayDescr>,
     shape: &[usize],
 ) -> Result<Bound<'py, PyBytes>> {
-    let numpy = py.import("numpy")?;
-    let value = numpy.getattr("asarray")?.call1((value, dtype))?;
-    let value = numpy.getattr("broadcast_to")?.call1((value, PyTuple::new(py, shape)?))?;
+    static ASARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let packed = |value: &Bound<'py, PyAny>| view::bytes_of(value.cast().ok()?, dtype, shape);
+    if let Some(bytes) = packed(value) {
+        return Ok(bytes);
+    }
+    let value = ASARRAY.import(py, "numpy", "asarray")?.call1((value, dtype))?;
+    if let Some(bytes) = packed(&value) {
+        return Ok(bytes);
+    }
+    let value = py.import("numpy")?.getattr("broadcast_to")?.call1((value, PyTuple::new(py, shape)?))?;
     Ok(value.call_method0("tobytes")?.cast_into().map_err(PyErr::from)?)
 }
 

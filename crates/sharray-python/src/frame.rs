@@ -1,14 +1,15 @@
 //! What a subscriber gives out: one published array, pinned while anything shows it.
 
 use crate::error::{Result, exception, over};
-use crate::view::{self, Placed};
+use crate::gil::GilCell;
+use crate::view::{self, Placed, Strides};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use sharray::AnyFrame;
 use std::ffi::c_int;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One published array: what `Subscriber.latest` and `Subscriber.recv` return.
@@ -27,7 +28,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug)]
 pub(crate) struct Frame {
     stream: Arc<Stream>,
-    frame: Mutex<Pinned>,
+    /// Until it is released.
+    pin: GilCell<Option<Py<Pin>>>,
     sequence: u64,
     missed: u64,
     time: SystemTime,
@@ -42,87 +44,44 @@ pub(crate) struct Stream {
     pub(crate) dtype: Py<PyArrayDescr>,
 }
 
-/// Who has the pin.
-#[derive(Debug)]
-enum Pinned {
-    /// The frame itself, as long as nobody asked for its array.
-    Frame(Arc<AnyFrame>),
-    /// The base of its arrays.
-    Base(Py<Pin>),
-    Released,
-}
-
 /// The base of a frame's arrays: when the last of them is gone, so is the pin.
 #[pyclass(frozen, module = "sharray")]
 #[derive(Debug)]
 pub(crate) struct Pin {
-    frame: Arc<AnyFrame>,
+    frame: AnyFrame,
 }
 
 impl Frame {
-    pub(crate) fn new(stream: Arc<Stream>, frame: AnyFrame) -> Self {
-        Self {
+    pub(crate) fn new(py: Python<'_>, stream: Arc<Stream>, frame: AnyFrame) -> Result<Self> {
+        Ok(Self {
             stream,
             sequence: frame.sequence(),
             missed: frame.missed(),
             time: frame.time(),
             published: frame.published(),
             tags: frame.tags(),
-            frame: Mutex::new(Pinned::Frame(Arc::new(frame))),
-        }
+            pin: GilCell::new(Some(Py::new(py, Pin { frame })?)),
+        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pinned> {
-        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The frame, and the base of its arrays if there is one.
-    ///
-    /// Nothing of Python is made under the lock: that may collect garbage, which may run any code and let other threads
-    /// run, and those may ask for this frame.
-    fn pinned<'py>(&self, py: Python<'py>) -> Result<(Arc<AnyFrame>, Option<Bound<'py, Pin>>)> {
-        let pinned = match &*self.lock() {
-            Pinned::Frame(frame) => Some((Arc::clone(frame), None)),
-            Pinned::Base(base) => Some((Arc::clone(&base.get().frame), Some(base.bind(py).clone()))),
-            Pinned::Released => None,
-        };
-        Ok(pinned.ok_or_else(|| over(py, "the lease of a frame of", &self.stream.name))?)
-    }
-
-    /// The base of the frame's arrays.
-    fn base<'py>(&self, py: Python<'py>) -> Result<Bound<'py, Pin>> {
-        let (frame, base) = self.pinned(py)?;
-        let base = match base {
-            Some(base) => base,
-            None => self.keep(Bound::new(py, Pin { frame })?),
-        };
-        if base.get().frame.is_inherited() {
-            let message = format!("a frame of {:?} was received before fork: it is the parent's", self.stream.name);
-            return Err(exception(py, "Forked", &self.stream.name, &message).into());
-        }
-        Ok(base)
-    }
-
-    /// Keeps a new base, unless another thread was first or has closed the frame.
-    fn keep<'py>(&self, base: Bound<'py, Pin>) -> Bound<'py, Pin> {
-        let mut pinned = self.lock();
-        match &*pinned {
-            Pinned::Frame(_) => *pinned = Pinned::Base(base.clone().unbind()),
-            Pinned::Base(theirs) => return theirs.bind(base.py()).clone(),
-            Pinned::Released => {}
-        }
-        base
+    fn pinned(&self, py: Python<'_>) -> Result<Py<Pin>> {
+        Ok(self.pin.share(py).ok_or_else(|| over(py, "the lease of a frame of", &self.stream.name))?)
     }
 
     fn lend<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyUntypedArray>> {
-        let base = self.base(py)?;
+        let base = self.pinned(py)?;
         let frame = &base.get().frame;
-        let strides: Vec<isize> = frame.strides().iter().map(|stride| *stride as isize).collect();
-        let (bytes, shape) = (frame.bytes(), frame.shape());
-        let placed = Placed { base: bytes.as_ptr().cast_mut(), shape, strides: &strides, is_writeable: false };
+        if frame.is_inherited() {
+            let message = format!("a frame of {:?} was received before fork: it is the parent's", self.stream.name);
+            return Err(exception(py, "Forked", &self.stream.name, &message).into());
+        }
+        let (bytes, shape, strides) = (frame.bytes(), frame.shape(), Strides::Packed(frame.order()));
+        let placed = Placed { base: bytes.as_ptr().cast_mut(), shape, strides, is_writeable: false };
         // SAFETY: the frame's bytes are pinned, or a copy, as long as the base lives; it is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
-        Ok(unsafe { view::array(py, self.stream.dtype.bind(py), placed, base.clone().into_any()) }?)
+        Ok(unsafe {
+            view::array(py, self.stream.dtype.bind(py), placed, base.clone_ref(py).into_bound(py).into_any())
+        }?)
     }
 }
 
@@ -185,8 +144,7 @@ impl Frame {
     /// This frame's shape.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyTuple>> {
-        let (frame, _) = self.pinned(py)?;
-        Ok(PyTuple::new(py, frame.shape())?)
+        Ok(PyTuple::new(py, self.pinned(py)?.get().frame.shape())?)
     }
 
     /// Raises if somebody cut the stream's file short, and the items may have been zeros instead.
@@ -199,19 +157,13 @@ impl Frame {
     ///     If so.
     /// IoError
     ///     If a page could not be had though the file is long enough: it was cut for a moment, or its disk failed.
-    fn check_whole(&self) -> Result<()> {
-        match &*self.frame.lock().unwrap_or_else(PoisonError::into_inner) {
-            Pinned::Frame(frame) => Ok(frame.check_whole()?),
-            Pinned::Base(base) => Ok(base.get().frame.check_whole()?),
-            Pinned::Released => Ok(()),
-        }
+    fn check_whole(&self, py: Python<'_>) -> Result<()> {
+        Ok(self.pin.share(py).map_or(Ok(()), |pin| pin.get().frame.check_whole())?)
     }
 
     /// Lets go of the frame. It stays pinned while views of its array live.
-    fn close(&self) {
-        // What is dropped with it may run Python.
-        let had = std::mem::replace(&mut *self.lock(), Pinned::Released);
-        drop(had);
+    fn close(&self, py: Python<'_>) {
+        drop(self.pin.take(py));
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -219,10 +171,10 @@ impl Frame {
     }
 
     #[pyo3(signature = (*exception))]
-    fn __exit__(&self, exception: &Bound<'_, PyTuple>) -> Result<()> {
+    fn __exit__(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) -> Result<()> {
         let has_failed = exception.get_item(0).is_ok_and(|class| !class.is_none());
-        let whole = self.check_whole();
-        self.close();
+        let whole = self.check_whole(py);
+        self.close(py);
         // What the block has raised says more.
         if has_failed { Ok(()) } else { whole }
     }

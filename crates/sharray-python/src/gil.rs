@@ -51,6 +51,12 @@ impl<T> GilCell<Option<T>> {
 }
 
 impl<T> GilCell<Option<Py<T>>> {
+    /// Whether it is this object.
+    pub(crate) fn holds(&self, _py: Python<'_>, other: &Py<T>) -> bool {
+        // SAFETY: as in `replace`.
+        unsafe { &*self.0.get() }.as_ref().is_some_and(|object| object.is(other))
+    }
+
     /// One more reference to the object.
     pub(crate) fn share(&self, py: Python<'_>) -> Option<Py<T>> {
         // SAFETY: as in `replace`; counting a reference runs no code of others.

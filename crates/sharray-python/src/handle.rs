@@ -98,7 +98,7 @@ impl Handle {
     }
 
     fn is_at(&self, py: Python<'_>, mapped: &Py<Mapped>) -> bool {
-        self.mapped.share(py).is_some_and(|own| own.is(mapped))
+        self.mapped.holds(py, mapped)
     }
 
     pub(crate) fn is_closed(&self, py: Python<'_>) -> bool {

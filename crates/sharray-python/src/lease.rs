@@ -9,7 +9,7 @@ use crate::gil::GilCell;
 use crate::handle::{Handle, Mapped};
 use crate::memmap::Scan;
 use crate::part::Part;
-use crate::view::{self, Form, Placed};
+use crate::view::{self, Form, Placed, Strides};
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use sharray::{OwnedReadGuard, OwnedWriteGuard};
@@ -71,7 +71,7 @@ impl Read {
         let (base, is_copy) = (guard.as_ptr(), guard.is_copy());
         let base = base.wrapping_offset(offset_in(part, guard.rows().start, || guard.strides())).cast_mut();
         let tether = Bound::new(py, ReadTether { mapped, guard: GilCell::new(Some(guard)) })?;
-        let placed = Placed { base, shape: part.shape(), strides: part.strides(), is_writeable: false };
+        let placed = Placed { base, shape: part.shape(), strides: Strides::Given(part.strides()), is_writeable: false };
         // SAFETY: the part is inside what the guard lends: the mapping, which lives as long as the array that the tether
         // has, or a copy, which lives as long as the guard, which is then not given back. It is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
@@ -272,7 +272,7 @@ impl Write {
     ) -> Result<Bound<'py, Self>> {
         let base = guard.as_mut_ptr().wrapping_offset(offset_in(part, guard.rows().start, || guard.strides()));
         let tether = Bound::new(py, WriteTether { mapped, guard: GilCell::new(Some(guard)) })?;
-        let placed = Placed { base, shape: part.shape(), strides: part.strides(), is_writeable: true };
+        let placed = Placed { base, shape: part.shape(), strides: Strides::Given(part.strides()), is_writeable: true };
         // SAFETY: the part is inside the array, which is mapped as long as the tether lives. The guard keeps everybody else
         // out, and when it goes the arrays are frozen.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]

@@ -3,7 +3,7 @@
 use crate::dtype;
 use crate::error::{Result, exception};
 use crate::options::{letter_of, order_of};
-use crate::view::{self, Placed};
+use crate::view::{self, Placed, Strides};
 use numpy::PyArrayDescr;
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
@@ -277,7 +277,7 @@ pub(crate) fn save_npy(py: Python<'_>, path: PathBuf, array: &Bound<'_, PyAny>) 
     let done = builder.create_npy_with(|map| {
         let strides: Vec<isize> = map.strides().iter().map(|stride| *stride as isize).collect();
         let base = map.as_ptr().cast_mut();
-        let placed = Placed { base, shape: &shape, strides: &strides, is_writeable: true };
+        let placed = Placed { base, shape: &shape, strides: Strides::Given(&strides), is_writeable: true };
         // SAFETY: it is a map of a new file, to be written, and lent to this closure alone. The view is dropped before it, and
         // nobody else sees it: an assignment keeps no reference to where it copies.
         #[allow(unsafe_code, reason = "NumPy writes the items")]

@@ -6,7 +6,7 @@ use crate::gil::GilCell;
 use crate::lease::{Again, Lent, Spare, warn};
 use crate::options::{attributes_of, generation_to_python, letter_of, order_of, place_of, shape_of};
 use crate::turns::{Held, Turns};
-use crate::view::{self, Placed};
+use crate::view::{self, Placed, Strides};
 use crate::wait::Patience;
 use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
@@ -111,6 +111,31 @@ impl Publisher {
         loaned.or_else(|error| self.check_open(py).and(Err(error)))
     }
 
+    /// Takes a free slot for a frame of this shape, or of the declared one, and lends it.
+    fn lend<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+        shape: Option<&[usize]>,
+        facts: Facts,
+    ) -> Result<Bound<'py, Loan>> {
+        let (py, this, patience) = (slf.py(), slf.get(), Patience::of(timeout)?);
+        facts.check()?;
+        this.let_go(py);
+        let mut loan = this.take_loan(py, patience)?;
+        let terms = Terms { patience, facts, sequence: None };
+        if let Some(shape) = shape {
+            loan.set_shape(shape)?;
+        }
+        if loan.shape() != this.shape {
+            return Loan::new(py, slf, loan, terms);
+        }
+        if let Some(spare) = Spare::take(&this.spares, py) {
+            spare.get().again(slf, loan, terms);
+            return Ok(spare.into_bound(py));
+        }
+        Loan::new(py, slf, loan, terms)
+    }
+
     /// Publishes a loan. If it was not published it is still there: views may show its bytes.
     ///
     /// It waits only if others were published since it was taken.
@@ -161,29 +186,13 @@ impl Publisher {
     )]
     fn loan<'py>(
         slf: &Bound<'py, Self>,
-        py: Python<'py>,
         timeout: Option<f64>,
         shape: Option<&Bound<'py, PyAny>>,
         time: Option<f64>,
         tags: (u64, u64),
     ) -> Result<Bound<'py, Loan>> {
-        let (patience, facts) = (Patience::of(timeout)?, Facts { time, tags });
-        facts.check()?;
-        let this = slf.get();
-        this.let_go(py);
-        let mut loan = this.take_loan(py, patience)?;
-        let terms = Terms { patience, facts, sequence: None };
-        if let Some(shape) = shape {
-            loan.set_shape(&shape_of(shape)?)?;
-        }
-        if loan.shape() != this.shape {
-            return Loan::new(py, slf, loan, terms);
-        }
-        if let Some(spare) = Spare::take(&this.spares, py) {
-            spare.get().again(slf, loan, terms);
-            return Ok(spare.into_bound(py));
-        }
-        Loan::new(py, slf, loan, terms)
+        let shape = shape.map(shape_of).transpose()?;
+        Self::lend(slf, timeout, shape.as_deref(), Facts { time, tags })
     }
 
     /// Publishes a copy of an array.
@@ -226,10 +235,9 @@ impl Publisher {
         time: Option<f64>,
         tags: (u64, u64),
     ) -> Result<u64> {
-        let array = py.import("numpy")?.getattr("asanyarray")?.call1((array,))?;
-        let shape = array.getattr("shape")?;
-        let is_alike = shape.len()? == slf.get().shape.len();
-        let loan = Self::loan(slf, py, timeout, is_alike.then_some(&shape), time, tags)?;
+        let array = view::as_array(array)?;
+        let is_alike = array.ndim() == slf.get().shape.len();
+        let loan = Self::lend(slf, timeout, is_alike.then(|| array.shape()), Facts { time, tags })?;
         let filled = loan.get().lend(py).and_then(|items| Ok(items.set_item(PyEllipsis::get(py), array)?));
         if let Err(error) = filled {
             Loan::abort(&loan);
@@ -449,9 +457,9 @@ impl Loan {
         terms: Terms,
     ) -> Result<Bound<'py, Self>> {
         let (base, shape) = (loan.as_mut_ptr(), loan.shape().to_vec());
-        let strides = strides_of(&loan);
+        let strides = Strides::Packed(loan.order());
         let tether = Bound::new(py, SlotTether(GilCell::new(Slot::Loan(loan))))?;
-        let placed = Placed { base, shape: &shape, strides: &strides, is_writeable: true };
+        let placed = Placed { base, shape: &shape, strides, is_writeable: true };
         let dtype = publisher.get().dtype.bind(py);
         // SAFETY: the loan is this object's alone. The tether keeps it, published or not, as long as there is an array of
         // it; when it is published the arrays are frozen, or a copy is published in its place.
@@ -555,8 +563,8 @@ impl Loan {
         tether.0.set(py, Slot::Loan(held));
         copy.set_shape(&shape)?;
         let (base, dtype) = (copy.as_mut_ptr(), publisher.dtype.bind(py));
-        let strides = strides_of(copy);
-        let items = Placed { base: items, shape: &shape, strides: &strides, is_writeable: false };
+        let strides = Strides::Packed(copy.order());
+        let items = Placed { base: items, shape: &shape, strides, is_writeable: false };
         let place = Placed { base, is_writeable: true, ..items };
         // SAFETY: the tether has the slot, whose frame has this shape; it is not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
@@ -589,10 +597,6 @@ impl Again for Loan {
         tether.get().0.set(py, slot);
         is_over && lent.is_as_lent(py)
     }
-}
-
-fn strides_of(loan: &OwnedLoan) -> Vec<isize> {
-    loan.strides().iter().map(|stride| *stride as isize).collect()
 }
 
 #[pymethods]

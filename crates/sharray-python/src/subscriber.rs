@@ -9,7 +9,7 @@ use crate::wait::Patience;
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
-use sharray::{AnySubscriber, Directory, Error, Source};
+use sharray::{AnyFrame, AnySubscriber, Directory, Error, Source};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +106,9 @@ impl Subscriber {
 
     fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> Result<Option<Frame>> {
         let patience = Patience::of(timeout)?;
+        if let Some(received @ (Ok(Some(_)) | Err(_))) = self.at_once(AnySubscriber::try_recv) {
+            return self.frame(py, received?);
+        }
         self.check_open(py)?;
         let receive = |timeout| {
             self.with(timeout, |subscriber| match timeout {
@@ -113,8 +116,36 @@ impl Subscriber {
                 None => subscriber.recv(),
             })
         };
-        let received = patience.wait_while(py, || self.check_open(py), receive)?;
-        Ok(received.map(|frame| Frame::new(Arc::clone(&self.stream), frame)))
+        if patience.is_none_at_all() {
+            return self.frame(py, receive(Some(Duration::ZERO))?);
+        }
+        self.frame(py, patience.go_on_while(py, || self.check_open(py), receive)?)
+    }
+
+    fn frame(&self, py: Python<'_>, received: Option<AnyFrame>) -> Result<Option<Frame>> {
+        received.map(|frame| Frame::new(py, Arc::clone(&self.stream), frame)).transpose()
+    }
+
+    /// Does something with the subscriber in the usual case: no other thread is at it, and it is this process's own.
+    fn at_once<R>(&self, act: impl FnOnce(&mut AnySubscriber) -> sharray::Result<R>) -> Option<sharray::Result<R>> {
+        let mut held = self.subscriber.try_lock()?;
+        held.here_mut().filter(|subscriber| !subscriber.is_inherited()).map(act)
+    }
+
+    /// Asks the subscriber something that takes no time; waits for another thread that is at it.
+    fn ask<R: Send>(
+        &self,
+        py: Python<'_>,
+        act: impl Fn(&mut AnySubscriber) -> sharray::Result<R> + Send + Sync,
+    ) -> Result<R> {
+        if let Some(Ok(answer)) = self.at_once(&act) {
+            return Ok(answer);
+        }
+        self.check_open(py)?;
+        match self.with(Some(Duration::ZERO), &act) {
+            Err(Error::TimedOut { .. }) => Ok(py.detach(|| self.with(None, &act))?),
+            done => Ok(done?),
+        }
     }
 }
 
@@ -183,14 +214,8 @@ impl Subscriber {
     /// >>> frame.array, frame.sequence, frame.missed
     /// (array([4., 4., 4.]), 5, 0)
     fn latest(&self, py: Python<'_>) -> Result<Option<Frame>> {
-        self.check_open(py)?;
-        let newest = self.with(Some(Duration::ZERO), |subscriber| subscriber.latest());
-        let newest = match newest {
-            // Another thread waits with it.
-            Err(Error::TimedOut { .. }) => py.detach(|| self.with(None, |subscriber| subscriber.latest())),
-            done => done,
-        };
-        Ok(newest?.map(|frame| Frame::new(Arc::clone(&self.stream), frame)))
+        let newest = self.ask(py, |subscriber| subscriber.latest())?;
+        self.frame(py, newest)
     }
 
     /// The next frame; waits for it.
@@ -325,30 +350,26 @@ impl Subscriber {
     /// The newest frame's sequence; 0 before the first.
     #[getter]
     fn sequence(&self, py: Python<'_>) -> Result<u64> {
-        self.check_open(py)?;
-        Ok(py.detach(|| self.with(None, |subscriber| Ok(subscriber.sequence())))?)
+        self.ask(py, |subscriber| Ok(subscriber.sequence()))
     }
 
     /// The facts that the stream was created with.
     #[getter]
     fn attributes<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
-        self.check_open(py)?;
-        let attributes = py.detach(|| self.with(None, |subscriber| Ok(subscriber.attributes().clone())))?;
+        let attributes = self.ask(py, |subscriber| Ok(subscriber.attributes().clone()))?;
         Ok(attributes_to_python(py, &attributes)?)
     }
 
     /// Whether frames are copied instead of pinned, because the file may only be read.
     #[getter]
     fn is_read_only(&self, py: Python<'_>) -> Result<bool> {
-        self.check_open(py)?;
-        Ok(py.detach(|| self.with(None, |subscriber| Ok(subscriber.is_read_only())))?)
+        self.ask(py, |subscriber| Ok(subscriber.is_read_only()))
     }
 
     /// Whether the stream was unlinked.
     #[getter]
     fn is_retired(&self, py: Python<'_>) -> Result<bool> {
-        self.check_open(py)?;
-        Ok(py.detach(|| self.with(None, |subscriber| Ok(subscriber.is_retired())))?)
+        self.ask(py, |subscriber| Ok(subscriber.is_retired()))
     }
 
     /// Whether this subscriber was closed.

@@ -5,7 +5,7 @@ use crate::error::{Result, closed, exception};
 use crate::follower::Follower;
 use crate::gil::GilCell;
 use crate::options::{attributes_of, attributes_to_python, generation_to_python, place_of, shape_of};
-use crate::view::{self, Placed};
+use crate::view::{self, Placed, Strides};
 use crate::wait::Patience;
 use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
@@ -94,7 +94,7 @@ impl Table {
         let shape = [&[len], table.row_shape()].concat();
         let strides: Vec<isize> = table.strides().into_iter().map(|stride| stride as isize).collect();
         let base = table.as_ptr().cast_mut();
-        let placed = Placed { base, shape: &shape, strides: &strides, is_writeable: false };
+        let placed = Placed { base, shape: &shape, strides: Strides::Given(&strides), is_writeable: false };
         let owner = mapped.into_bound(py).into_any();
         // SAFETY: these rows are inside the payload, which is mapped as long as the owner lives; they are not writeable.
         #[allow(unsafe_code, reason = "the condition is this type's to keep")]
@@ -121,7 +121,12 @@ impl Table {
         bytes: &mut [u8],
     ) -> PyResult<()> {
         let strides: Vec<isize> = mapped.get().table.strides().into_iter().map(|stride| stride as isize).collect();
-        let placed = Placed { base: bytes.as_mut_ptr(), shape: rows.shape(), strides: &strides, is_writeable: true };
+        let placed = Placed {
+            base: bytes.as_mut_ptr(),
+            shape: rows.shape(),
+            strides: Strides::Given(&strides),
+            is_writeable: true,
+        };
         let owner = mapped.clone_ref(py).into_bound(py).into_any();
         // SAFETY: the bytes are in the payload, which is mapped as long as the owner lives, and nobody else's while they are
         // borrowed; the array is gone before that.

@@ -3,11 +3,16 @@
 
 #![allow(unsafe_code, reason = "NumPy's C interface")]
 
-use numpy::npyffi::{self, NPY_ARRAY_WRITEABLE, NPY_TYPES, NpyTypes, PY_ARRAY_API, PyArrayObject};
+use numpy::npyffi::{
+    self, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NPY_TYPES, NpyTypes, PY_ARRAY_API,
+    PyArrayObject,
+};
 use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyBytes;
 use std::ffi::c_int;
 
 /// Bytes that are mapped, and how their items stand.
@@ -15,8 +20,16 @@ use std::ffi::c_int;
 pub(crate) struct Placed<'a> {
     pub(crate) base: *mut u8,
     pub(crate) shape: &'a [usize],
-    pub(crate) strides: &'a [isize],
+    pub(crate) strides: Strides<'a>,
     pub(crate) is_writeable: bool,
+}
+
+/// The distances in bytes from one item to the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Strides<'a> {
+    Given(&'a [isize]),
+    /// One item follows the other, and NumPy works the distances out.
+    Packed(sharray::Order),
 }
 
 /// A plain ndarray over mapped bytes. It keeps `owner` alive.
@@ -32,13 +45,18 @@ pub(crate) unsafe fn array<'py>(
     owner: Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let ndim = placed.shape.len() as c_int;
-    let flags = if placed.is_writeable { NPY_ARRAY_WRITEABLE } else { 0 };
+    let (strides, order) = match placed.strides {
+        Strides::Given(strides) => (strides.as_ptr(), 0),
+        Strides::Packed(sharray::Order::C) => (std::ptr::null(), 0),
+        Strides::Packed(sharray::Order::Fortran) => (std::ptr::null(), NPY_ARRAY_F_CONTIGUOUS),
+    };
+    let flags = order | if placed.is_writeable { NPY_ARRAY_WRITEABLE } else { 0 };
     // SAFETY: NumPy is imported once any of its types is asked for.
     let class = unsafe { npyffi::get_type_object(py, NpyTypes::PyArray_Type) };
     let descr = dtype.clone().into_ptr().cast();
-    let (dims, strides) = (placed.shape.as_ptr().cast_mut().cast(), placed.strides.as_ptr().cast_mut().cast());
-    // SAFETY: the dtype is a new reference, which this takes; NumPy copies shape and strides, and both have the size
-    // of `npy_intp`. The caller vouches for the memory.
+    let (dims, strides) = (placed.shape.as_ptr().cast_mut().cast(), strides.cast_mut().cast());
+    // SAFETY: the dtype is a new reference, which this takes; NumPy copies shape and strides, if there are any, and both have
+    // the size of `npy_intp`. The caller vouches for the memory.
     let made = unsafe {
         PY_ARRAY_API.PyArray_NewFromDescr(
             py,
@@ -60,6 +78,15 @@ pub(crate) unsafe fn array<'py>(
         return Err(PyErr::fetch(py));
     }
     Ok(made.cast_into::<PyUntypedArray>()?)
+}
+
+/// What a caller gives as an array, as NumPy takes it.
+pub(crate) fn as_array<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
+    static ASANYARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if let Ok(array) = value.cast::<PyUntypedArray>() {
+        return Ok(array.clone());
+    }
+    Ok(ASANYARRAY.import(value.py(), "numpy", "asanyarray")?.call1((value,))?.cast_into()?)
 }
 
 /// A new array with whatever is in its memory, as `numpy.empty` makes it.
@@ -167,6 +194,25 @@ pub(crate) fn references(object: &Py<PyAny>) -> usize {
     // SAFETY: the object is alive, and this thread has the interpreter: all types here are used under its lock.
     let count = unsafe { ffi::Py_REFCNT(object.as_ptr()) };
     usize::try_from(count).unwrap_or(0)
+}
+
+/// A copy of an array's bytes, if it has this dtype and shape and its items follow each other: no function of NumPy is asked.
+pub(crate) fn bytes_of<'py>(
+    array: &Bound<'py, PyUntypedArray>,
+    dtype: &Bound<'py, PyArrayDescr>,
+    shape: &[usize],
+) -> Option<Bound<'py, PyBytes>> {
+    let object: *mut PyArrayObject = array.as_ptr().cast();
+    // SAFETY: it is an array and alive, and this thread has the interpreter.
+    let fields = unsafe { &(*object).fields };
+    let is_packed = fields.flags & NPY_ARRAY_C_CONTIGUOUS != 0;
+    if !is_packed || fields.descr.addr() != dtype.as_ptr().addr() || array.shape() != shape {
+        return None;
+    }
+    let len = array.len() * dtype.itemsize();
+    // SAFETY: the array has so many bytes there. The interpreter copies them, as NumPy would: whoever writes them meanwhile, in
+    // another process, is met by neither.
+    Some(unsafe { PyBytes::from_ptr(array.py(), fields.data.cast(), len) })
 }
 
 /// The bytes of a new array that nobody else has seen yet, to fill.

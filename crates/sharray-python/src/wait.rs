@@ -50,6 +50,16 @@ impl Patience {
             Err(error) if says_to_wait(&error) && !self.is_none_at_all() => {}
             done => return Ok(done?),
         }
+        self.go_on_while(py, check, attempt)
+    }
+
+    /// The same, for who has tried already: with slices from the start.
+    pub(crate) fn go_on_while<R: Send>(
+        self,
+        py: Python<'_>,
+        check: impl Fn() -> Result<()>,
+        mut attempt: impl FnMut(Option<Duration>) -> sharray::Result<R> + Send,
+    ) -> Result<R> {
         let end = self.0.and_then(|patience| Instant::now().checked_add(patience));
         loop {
             py.check_signals()?;

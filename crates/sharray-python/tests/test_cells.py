@@ -28,6 +28,36 @@ def test_load_and_store(folder: Path) -> None:
     assert point.load()["id"] == 7 and point.load().item() == (7, 0.5)
 
 
+def test_arrays_are_stored_however_they_stand(folder: Path) -> None:
+    """An array that has the cell's dtype and shape is copied as it stands in memory: unless its items stand there in another
+    order, with gaps or in other bytes."""
+    items = np.arange(6.0).reshape(2, 3)
+    gaps, longer = np.zeros((4, 6)), np.arange(12.0).reshape(4, 3)
+    gaps[::2, ::2] = items
+    cell = sharray.cell("cell", np.zeros((2, 3)), dir=folder)
+    writer = sharray.cell("kept", np.zeros((2, 3)), dir=folder).writer()
+    kept = sharray.cell("kept", dir=folder)
+    for value in (
+        items,
+        np.asfortranarray(items),
+        items.T.copy().T,
+        items[::-1, ::-1].copy()[::-1, ::-1],
+        gaps[::2, ::2],
+        longer[:2],
+        items.astype(">f8"),
+        items.astype("i2"),
+        np.ma.masked_array(items),
+        items.tolist(),
+    ):
+        cell.store(np.zeros((2, 3)))
+        cell.store(value)
+        writer.store(np.zeros((2, 3)))
+        writer.store(value)
+        assert cell.load().tolist() == kept.load().tolist() == items.tolist()
+    cell.store(items[:1])
+    assert cell.load().tolist() == [[0, 1, 2], [0, 1, 2]]
+
+
 def test_a_loaded_value_is_a_copy(folder: Path) -> None:
     """It is the caller's, writeable, and does not change."""
     cell = sharray.cell("cell", np.zeros(3), dir=folder)

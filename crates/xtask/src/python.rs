@@ -95,7 +95,7 @@ pub(crate) fn test() -> Outcome {
     let python = with_numpy()?;
     install(&python, &wheel)?;
     pytest(&python, &example, &[])?;
-    program(&python, &[&format!("{PACKAGE}/benches/costs.py"), "--quick"]).run()?;
+    program(&python, &[&format!("{PACKAGE}/benches/maps.py"), "--quick"]).run()?;
     run(&python, &["mypy.stubtest", "sharray", "--allowlist", &format!("{PACKAGE}/stubtest-allowlist.txt")])?;
     let (settings, sources) = (format!("{PACKAGE}/pyproject.toml"), format!("{PACKAGE}/python"));
     run(&python, &["mypy", "--config-file", &settings, &sources, &format!("{PACKAGE}/tests/test_typing.py")])?;

@@ -30,7 +30,7 @@ const OPENING: &str = "\
 # Benchmarks
 
 sharray beside what else could be taken for the same work, and beside what the machine itself allows. `cargo xtask compare`
-measures all of it again and writes this page; only the notes are written by hand.
+measures all of it again, with the programs of `benches/compare`, and writes this page; only the notes are written by hand.
 ";
 
 const METHOD: &str = "\

@@ -3,6 +3,8 @@
 //! A line is `growth.SUBJECT.LINE.x=N value unit`: what it takes when there are N of them. Where a subject needs more
 //! processes than there are CPUs they take turns on the two that are used.
 
+#![allow(clippy::cast_precision_loss, reason = "figures need no more than a double has")]
+
 mod arrays;
 mod blocks;
 mod frames;
