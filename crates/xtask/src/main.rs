@@ -11,10 +11,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const USAGE: &str = "\
-cargo xtask test              everything that must pass: check, all tests, models, a minute of torture, a glance
-                              at the benches and the fuzz targets
+cargo xtask test              everything that must pass: check, all tests, models, a minute of torture, counts of
+                              instructions, a glance at the benches and the fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
+cargo xtask counts [--renew]  how many instructions each operation takes, beside those written down in
+                              benches/counts.txt, or written down anew
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
 cargo xtask fuzz [TARGET..] [--seconds N]
@@ -39,6 +41,8 @@ fn main() -> std::process::ExitCode {
         ["test"] => test(),
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
+        ["counts"] => bench(&["counts"], &[]),
+        ["counts", "--renew"] => bench(&["counts"], &["--renew"]),
         ["torture", options @ ..] => torture(options),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
         ["power"] => power("1000000", "1"),
@@ -97,6 +101,7 @@ fn test() -> Outcome {
     mutants()?;
     torture(&["--seconds", "60"])?;
     bench(&[], &["--quick"])?;
+    bench(&["counts"], &[])?;
     if let Some(reason) = fuzz::glance()? {
         eprintln!("1 not run: {reason}");
     }
