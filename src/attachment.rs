@@ -111,14 +111,27 @@ impl Attachment {
     /// The own record, or the error that a writer's call deserves.
     #[inline]
     pub(crate) fn writer(&self) -> Result<Participant> {
-        self.me.ok_or_else(|| Error::ReadOnly { name: self.name().to_owned() })
+        match self.me {
+            Some(me) => Ok(me),
+            None => Err(self.read_only()),
+        }
+    }
+
+    #[cold]
+    fn read_only(&self) -> Error {
+        Error::ReadOnly { name: self.name().to_owned() }
+    }
+
+    #[cold]
+    fn forked(&self) -> Error {
+        Error::Forked { name: self.name().to_owned() }
     }
 
     /// To be called first by whatever touches the array through a handle.
     #[inline]
     pub(crate) fn enter(&self) -> Result<()> {
         if self.segment.is_inherited() {
-            return Err(Error::Forked { name: self.name().to_owned() });
+            return Err(self.forked());
         }
         self.segment.check_whole()
     }
@@ -161,6 +174,7 @@ impl Attachment {
     }
 
     /// Says a fault of the protocol in the words of the public error.
+    #[cold]
     pub(crate) fn explain(&self, fault: Fault) -> Error {
         explain(&self.segment, fault)
     }

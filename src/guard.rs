@@ -10,7 +10,7 @@ mod rows;
 pub use any::{AnyReadGuard, AnyWriteGuard, OwnedReadGuard, OwnedWriteGuard};
 pub(crate) use array::Items;
 pub use array::{ReadGuard, WriteGuard};
-pub(crate) use block::{Here, Hold, Lender, Reading, Role, Writing};
+pub(crate) use block::{Here, Hold, Lender, Reading, Role, Writing, with_role};
 pub(crate) use rows::{Rows, Space};
 
 use crate::attachment::Attachment;

@@ -94,16 +94,16 @@ fn ended_of<R>(thread: u64, act: impl FnOnce(&mut Vec<u64>) -> R) -> Option<R> {
 pub(crate) struct Note {
     /// Its number on its thread.
     number: u64,
-    /// Of a lease that may end on another thread: the thread that took it.
-    thread: Option<u64>,
+    /// Of a lease that may end on another thread: the thread that took it. Else zero.
+    thread: u64,
 }
 
 impl Note {
     /// Of a lease that ends on its thread.
     #[inline]
     pub(crate) fn of_thread(attachment: &Attachment, span: Span, place: Option<Place>) -> Self {
-        let number = HELD.try_with(|thread| thread.borrow_mut().remember(attachment, span, place));
-        Self { number: number.unwrap_or(0), thread: None }
+        let remembered = HELD.try_with(|thread| thread.borrow_mut().remember(attachment, span, place));
+        Self { number: remembered.unwrap_or(0), thread: 0 }
     }
 
     /// Of a lease that may end on any thread. Its own thread finds out when it next looks.
@@ -116,7 +116,7 @@ impl Note {
             (thread.remember(attachment, span, place), thread.number)
         });
         let (number, thread) = remembered.unwrap_or((0, 0));
-        Self { number, thread: Some(thread) }
+        Self { number, thread }
     }
 }
 
@@ -147,17 +147,36 @@ impl Drop for Thread {
 impl Drop for Note {
     #[inline]
     fn drop(&mut self) {
+        let is_done = HELD.try_with(|thread| {
+            let Thread { held, number, .. } = &mut *thread.borrow_mut();
+            let is_last = held.last().is_some_and(|last| last.number == self.number);
+            if is_last && (self.thread == 0 || self.thread == *number) {
+                held.pop();
+                return true;
+            }
+            false
+        });
+        if is_done != Ok(true) {
+            self.end_elsewhere();
+        }
+    }
+}
+
+impl Note {
+    /// Ends a lease that is not the last of this thread, or is another's.
+    #[cold]
+    fn end_elsewhere(&self) {
         let is_here = HELD.try_with(|thread| {
             let Thread { held, number, .. } = &mut *thread.borrow_mut();
-            let is_here = self.thread.is_none_or(|taken_on| taken_on == *number);
-            if let Some(at) = held.iter().rposition(|it| is_here && it.number == self.number) {
+            let is_here = self.thread == 0 || self.thread == *number;
+            if let Some(at) = held.iter().position(|it| is_here && it.number == self.number) {
                 held.swap_remove(at);
             }
             is_here
         });
-        if let (Some(thread), Ok(false) | Err(_)) = (self.thread, is_here) {
+        if self.thread != 0 && is_here != Ok(true) {
             // A thread that is gone waits for nothing.
-            _ = ended_of(thread, |ended| ended.push(self.number));
+            _ = ended_of(self.thread, |ended| ended.push(self.number));
         }
     }
 }

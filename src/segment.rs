@@ -296,10 +296,18 @@ impl Segment {
     /// said, it is said for ever: what this attach has mapped is the file no more.
     #[inline]
     pub(crate) fn check_whole(&self) -> Result<()> {
-        match self.mapping.loss() {
-            None => Ok(()),
-            Some(loss) => Err(loss.explain(&self.name, self.identity.file_len)),
-        }
+        if self.is_whole() { Ok(()) } else { self.explain_loss() }
+    }
+
+    /// Whether [`check_whole`](Self::check_whole) has nothing to say.
+    #[inline]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.mapping.loss().is_none()
+    }
+
+    #[cold]
+    fn explain_loss(&self) -> Result<()> {
+        self.mapping.loss().map_or(Ok(()), |loss| Err(loss.explain(&self.name, self.identity.file_len)))
     }
 
     pub(crate) fn corrupt(&self, reason: impl Into<String>) -> Error {
@@ -408,7 +416,8 @@ impl Segment {
             return None;
         }
         for (part, bytes) in target.chunks_mut(PART_BYTES).enumerate() {
-            if !is_there() {
+            // Whoever calls has just looked.
+            if part > 0 && !is_there() {
                 break;
             }
             let at = offset as usize + part * PART_BYTES;

@@ -36,7 +36,7 @@ impl Options {
         Self(std::env::args().skip(1).collect())
     }
 
-    fn has(&self, flag: &str) -> bool {
+    pub(crate) fn has(&self, flag: &str) -> bool {
         self.0.iter().any(|arg| arg == flag)
     }
 

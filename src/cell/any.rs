@@ -5,7 +5,7 @@ use crate::array::wait_changed;
 use crate::attachment::Attachment;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::guard::{Here, Role};
+use crate::guard::{Here, Role, with_role};
 use crate::protocol::{lock, seqlock};
 use crate::segment::{Form, Segment};
 use crate::shape::Order;
@@ -119,10 +119,12 @@ impl AnyCell {
         self.segment().check_whole()
     }
 
+    #[inline]
     fn form(&self) -> &Form {
         self.segment().form()
     }
 
+    #[inline]
     fn segment(&self) -> &Segment {
         self.attachment.segment()
     }
@@ -171,7 +173,7 @@ impl AnyCell {
     #[inline]
     pub(super) fn store_until(&self, value: &[u8], until_ns: u64) -> Result<()> {
         self.check_len(value.len())?;
-        self.writer_until(until_ns)?.store_bytes(value);
+        with_role(&self.attachment, until_ns, |segment| store(segment, value))?;
         self.check_whole()
     }
 

@@ -3,6 +3,7 @@
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};
 use crate::held::{self, Answer, Note};
+use crate::protocol::Fault;
 use crate::protocol::lock::{self, Place, Span};
 use crate::scan::{Extent, Mapped, Scan};
 use crate::segment::{Part, Segment};
@@ -76,42 +77,8 @@ impl<L: Lender> Hold<L> {
     /// Waits for the blocks' writers; with `until_ns` of zero it does not wait.
     #[inline]
     pub(crate) fn acquire(lender: L, span: Span, until_ns: u64) -> Result<Self> {
-        let attachment = lender.attachment();
-        attachment.enter()?;
-        let me = attachment.writer()?;
-        match held::ask(attachment, span, true) {
-            Answer::Nested(attach, span, place) => {
-                let is_own = attach == attachment.number();
-                let other = if is_own { None } else { Attachment::find(attach) };
-                if is_own || other.is_some() {
-                    return Self::nest(lender, other, span, place);
-                }
-            }
-            Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
-            Answer::Nothing | Answer::Deadlock(_) => {}
-        }
-        let segment = attachment.segment();
-        let place = attachment.local().read(segment, me, span, until_ns).map_err(|fault| attachment.explain(fault))?;
-        let Some(place) = place else {
-            return Err(not_in_time(attachment, span, until_ns));
-        };
-        let note = L::note(attachment, span, Some(place));
-        let hold = Self { lender, other: None, span, place, _note: note };
-        hold.lender.attachment().believe(hold.check_poison())?;
-        Ok(hold)
-    }
-
-    /// Adds to the lease that this thread has through the same attach, or another one.
-    ///
-    /// What is announced stays announced until the last of them ends, so each is a lease on all of `span`: writers of any
-    /// of its blocks wait for it, and this thread must not wait for them.
-    #[cold]
-    fn nest(lender: L, other: Option<Arc<Attachment>>, span: Span, place: Place) -> Result<Self> {
-        let attachment = lender.attachment();
-        let owner = other.as_deref().unwrap_or(attachment);
-        let nested = owner.local().nest(owner.segment(), owner.writer()?, place);
-        nested.map_err(|fault| attachment.explain(fault))?;
-        let note = L::note(owner, span, Some(place));
+        let (other, span, place) = let_in(lender.attachment(), span, until_ns)?;
+        let note = L::note(other.as_deref().unwrap_or(lender.attachment()), span, Some(place));
         Ok(Self { lender, other, span, place, _note: note })
     }
 
@@ -120,16 +87,8 @@ impl<L: Lender> Hold<L> {
         self.other.as_deref().unwrap_or(self.lender.attachment())
     }
 
-    /// A lease is of no use to a reader where a writer did not come to the end.
-    #[inline]
-    fn check_poison(&self) -> Result<()> {
-        let attachment = self.lender.attachment();
-        let poisoned = lock::poisoned(attachment.segment(), self.span).map_err(|fault| attachment.explain(fault))?;
-        let name = || attachment.name().to_owned();
-        poisoned.map_or(Ok(()), |block| Err(Error::Poisoned { name: name(), block }))
-    }
-
     /// Where a part of these blocks starts. Its bytes stay as they are, and may be read, while this lives.
+    #[inline]
     pub(crate) fn base(&self, part: &Part) -> *const u8 {
         start_of(self.lender.attachment().segment(), part)
     }
@@ -210,21 +169,10 @@ impl<L: Lender> Writing<L> {
     /// Waits for the blocks' readers and writers; with `until_ns` of zero it does not wait.
     #[inline]
     pub(crate) fn acquire(lender: L, span: Span, until_ns: u64) -> Result<Self> {
-        let attachment = lender.attachment();
-        attachment.enter()?;
-        let me = attachment.writer()?;
-        match held::ask(attachment, span, false) {
-            Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
-            _ => {}
-        }
-        let taken = attachment.local().write(attachment.segment(), me, span, until_ns);
-        if !taken.map_err(|fault| attachment.explain(fault))? {
-            return Err(not_in_time(attachment, span, until_ns));
-        }
-        let note = L::note(attachment, span, None);
-        let writing = Self { lender, span, was_panicking: panicking(), has_failed: false, _note: note };
-        writing.segment().check_whole()?;
-        Ok(writing)
+        take_blocks(lender.attachment(), span, until_ns)?;
+        let was_panicking = panicking();
+        let note = L::note(lender.attachment(), span, None);
+        Ok(Self { lender, span, was_panicking, has_failed: false, _note: note })
     }
 
     /// The handle's attach.
@@ -265,7 +213,7 @@ impl<L: Lender> Drop for Writing<L> {
     fn drop(&mut self) {
         if !self.segment().is_inherited() {
             // What was written into a file that was cut short is nowhere.
-            let is_lost = self.segment().check_whole().is_err();
+            let is_lost = !self.segment().is_whole();
             let has_failed = self.has_failed || is_lost || (panicking() && !self.was_panicking);
             // Fails only for what cannot be, and this was checked when it was taken.
             _ = self.lender.attachment().local().end_write(self.segment(), self.span, has_failed);
@@ -285,22 +233,9 @@ impl<L: Lender> Role<L> {
     /// Waits for whoever has the role; with `until_ns` of zero it does not wait.
     #[inline]
     pub(crate) fn acquire(lender: L, until_ns: u64) -> Result<Self> {
-        const ALL: Span = Span { first: 0, count: 1 };
-        let attachment = lender.attachment();
-        attachment.enter()?;
-        let me = attachment.writer()?;
-        match held::ask(attachment, ALL, false) {
-            Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
-            _ => {}
-        }
-        let taken = attachment.local().take_role(attachment.segment(), me, 0, until_ns);
-        if !taken.map_err(|fault| attachment.explain(fault))? {
-            return Err(not_in_time(attachment, ALL, until_ns));
-        }
-        let note = L::note(attachment, ALL, None);
-        let role = Self { lender, was_given_up: false, _note: note };
-        role.segment().check_whole()?;
-        Ok(role)
+        take_role(lender.attachment(), until_ns)?;
+        let note = L::note(lender.attachment(), ONLY, None);
+        Ok(Self { lender, was_given_up: false, _note: note })
     }
 
     pub(crate) fn attachment(&self) -> &Attachment {
@@ -327,6 +262,113 @@ impl<L: Lender> Drop for Role<L> {
             _ = self.lender.attachment().local().release(self.segment(), 0);
         }
     }
+}
+
+/// The one block of a cell or of a table.
+const ONLY: Span = Span { first: 0, count: 1 };
+
+/// Lets this attach in as a reader. Answers where it is announced for which blocks, and of which attach, if it is another one.
+///
+/// Here, and in the two that follow, stands all that can fail: leases are then made in the place where they are wanted. They
+/// are no generic functions, so that they are compiled here, in one piece, and not in every program.
+fn let_in(attachment: &Attachment, span: Span, until_ns: u64) -> Result<(Option<Arc<Attachment>>, Span, Place)> {
+    attachment.enter()?;
+    let me = attachment.writer()?;
+    match held::ask(attachment, span, true) {
+        Answer::Nested(owner, span, place) => {
+            let is_own = owner == attachment.number();
+            let other = if is_own { None } else { Attachment::find(owner) };
+            if is_own || other.is_some() {
+                nest(other.as_deref().unwrap_or(attachment), place)?;
+                return Ok((other, span, place));
+            }
+        }
+        Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
+        Answer::Nothing | Answer::Deadlock(_) => {}
+    }
+    let segment = attachment.segment();
+    let place = match attachment.local().read(segment, me, span, until_ns) {
+        Ok(Some(place)) => place,
+        Ok(None) => return Err(not_in_time(attachment, span, until_ns)),
+        Err(fault) => return Err(attachment.explain(fault)),
+    };
+    if let Err(error) = check_sound(attachment, span) {
+        _ = attachment.local().end_read(segment, me, span, place);
+        return Err(error);
+    }
+    Ok((None, span, place))
+}
+
+/// Adds to the lease that this thread has through the same attach, or another one.
+///
+/// What is announced stays announced until the last of them ends, so each is a lease on all of its span: writers of any
+/// of its blocks wait for it, and this thread must not wait for them.
+#[cold]
+fn nest(owner: &Attachment, place: Place) -> Result<()> {
+    let nested = owner.local().nest(owner.segment(), owner.writer()?, place);
+    nested.map_err(|fault| owner.explain(fault))
+}
+
+/// Takes blocks to write.
+fn take_blocks(attachment: &Attachment, span: Span, until_ns: u64) -> Result<()> {
+    attachment.enter()?;
+    let me = attachment.writer()?;
+    match held::ask(attachment, span, false) {
+        Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
+        _ => {}
+    }
+    match attachment.local().write(attachment.segment(), me, span, until_ns) {
+        Ok(true) => {}
+        Ok(false) => return Err(not_in_time(attachment, span, until_ns)),
+        Err(fault) => return Err(attachment.explain(fault)),
+    }
+    if !attachment.segment().is_whole() {
+        // Given back as a failed write is.
+        _ = attachment.local().end_write(attachment.segment(), span, true);
+        return attachment.segment().check_whole();
+    }
+    Ok(())
+}
+
+/// Takes the role of whoever writes a cell, or appends to a table.
+fn take_role(attachment: &Attachment, until_ns: u64) -> Result<()> {
+    attachment.enter()?;
+    let me = attachment.writer()?;
+    match held::ask(attachment, ONLY, false) {
+        Answer::Deadlock(reason) if until_ns > 0 => return Err(would_deadlock(attachment, reason)),
+        _ => {}
+    }
+    match attachment.local().take_role(attachment.segment(), me, 0, until_ns) {
+        Ok(true) => {}
+        Ok(false) => return Err(not_in_time(attachment, ONLY, until_ns)),
+        Err(fault) => return Err(attachment.explain(fault)),
+    }
+    if !attachment.segment().is_whole() {
+        _ = attachment.local().release(attachment.segment(), 0);
+        return attachment.segment().check_whole();
+    }
+    Ok(())
+}
+
+/// A lease is of no use to a reader where a writer did not come to the end, or where the file does not.
+#[inline]
+fn check_sound(attachment: &Attachment, span: Span) -> Result<()> {
+    let poisoned = lock::poisoned(attachment.segment(), span);
+    attachment.segment().check_whole()?;
+    match poisoned {
+        Ok(None) => Ok(()),
+        Ok(Some(block)) => Err(attachment.explain(Fault::Poisoned(block))),
+        Err(fault) => Err(attachment.explain(fault)),
+    }
+}
+
+/// Has the role of a cell's writer for one store, which must not come back here: nothing else of this thread can meet it, so
+/// the thread need not remember it.
+#[inline]
+pub(crate) fn with_role(attachment: &Attachment, until_ns: u64, store: impl FnOnce(&Segment)) -> Result<()> {
+    take_role(attachment, until_ns)?;
+    store(attachment.segment());
+    attachment.local().release(attachment.segment(), 0).map_err(|fault| attachment.explain(fault))
 }
 
 #[inline]

@@ -50,7 +50,8 @@ impl Span {
     /// Whether a pin covers a block.
     fn bits_cover(bits: u32, block: u32) -> bool {
         let first = bits & 0xffff;
-        first != 0 && first <= block + 1 && block + 1 - first <= bits >> 16
+        // Most pins tell nothing, and are looked at most often.
+        bits != 0 && first != 0 && first <= block + 1 && block + 1 - first <= bits >> 16
     }
 
     pub(crate) fn blocks(self) -> Range<u32> {
@@ -86,9 +87,15 @@ impl<W: World> std::fmt::Debug for Local<W> {
     }
 }
 
-/// How long a caller waits, and what it has been through.
+/// How long a caller waits, and what it has been through, if it had to.
 struct Patience {
     until_ns: u64,
+    trials: Option<Trials>,
+}
+
+/// What a caller that waits has been through.
+#[derive(Default)]
+struct Trials {
     /// When the first wait began.
     since_ns: Option<u64>,
     is_starving: bool,
@@ -98,23 +105,27 @@ struct Patience {
 }
 
 impl Patience {
+    #[inline]
     fn until(until_ns: u64) -> Self {
-        Self {
-            until_ns,
-            since_ns: None,
-            is_starving: false,
-            looks: 0,
-            gives_way_until_ns: None,
-            strange_since_ns: None,
-        }
+        Self { until_ns, trials: None }
+    }
+
+    #[inline]
+    fn is_starving(&self) -> bool {
+        self.trials.as_ref().is_some_and(|trials| trials.is_starving)
+    }
+
+    fn trials(&mut self) -> &mut Trials {
+        self.trials.get_or_insert_default()
     }
 
     /// Lets somebody who starved go first, for a moment. `false`: long enough.
     fn gives_way<W: World>(&mut self, world: &W) -> bool {
-        let now_ns = world.now_ns();
-        let end_ns = *self.gives_way_until_ns.get_or_insert(now_ns.saturating_add(GIVE_WAY_NS));
-        self.looks += 1;
-        !self.is_starving && now_ns < end_ns.min(self.until_ns) && world.pause(self.looks % 100)
+        let (now_ns, until_ns) = (world.now_ns(), self.until_ns);
+        let trials = self.trials();
+        let end_ns = *trials.gives_way_until_ns.get_or_insert(now_ns.saturating_add(GIVE_WAY_NS));
+        trials.looks += 1;
+        !trials.is_starving && now_ns < end_ns.min(until_ns) && world.pause(trials.looks % 100)
     }
 }
 
@@ -139,7 +150,7 @@ impl<W: World> Local<W> {
         loop {
             let place = self.announce(world, &record, span)?;
             let Some(busy) = first_writer(world, span)? else {
-                if patience.is_starving {
+                if patience.is_starving() {
                     had_turn(world, span)?;
                 }
                 return Ok(Some(place));
@@ -242,6 +253,7 @@ impl<W: World> Local<W> {
     }
 
     /// Takes the blocks for writing, in rising order, and says so in their `seq`; `false` if `until_ns` passes first.
+    #[inline]
     pub(crate) fn write(&self, world: &W, me: Participant, span: Span, until_ns: u64) -> Result<bool> {
         let mut patience = Patience::until(until_ns);
         for block in span.blocks() {
@@ -263,6 +275,7 @@ impl<W: World> Local<W> {
     ///
     /// # Ordering
     /// The blocks' bytes are stored before `seq` is even, by release. The poison is set before, so nobody enters and misses it.
+    #[inline]
     pub(crate) fn end_write(&self, world: &W, span: Span, has_failed: bool) -> Result<()> {
         for block in span.blocks() {
             let Block { seq, poison, .. } = words(world, block)?;
@@ -277,11 +290,13 @@ impl<W: World> Local<W> {
     }
 
     /// Takes the writer's role of a block; `false` if `until_ns` passes first. The role of a cell's writer is this alone.
+    #[inline]
     pub(crate) fn take_role(&self, world: &W, me: Participant, block: u32, until_ns: u64) -> Result<bool> {
         self.take_word(world, me, block, &mut Patience::until(until_ns))
     }
 
     /// Takes the block's word and waits until its readers are gone.
+    #[inline]
     fn take(&self, world: &W, me: Participant, block: u32, patience: &mut Patience) -> Result<bool> {
         if !self.take_word(world, me, block, patience)? {
             return Ok(false);
@@ -296,20 +311,31 @@ impl<W: World> Local<W> {
     #[inline]
     fn take_word(&self, world: &W, me: Participant, block: u32, patience: &mut Patience) -> Result<bool> {
         let wr = words(world, block)?.wr;
-        let mine = me.tag().to_bits();
         let mut free = 0;
-        while let Err(seen) = wr.compare_exchange(free, mine, SeqCst, Relaxed) {
-            free = 0;
-            if !is_free(seen) {
-                if !self.wait_for_writer(world, me, block, patience)? {
-                    return Ok(false);
-                }
-            } else if !patience.gives_way(world) {
-                free = seen;
+        while let Err(seen) = wr.compare_exchange(free, me.tag().to_bits(), SeqCst, Relaxed) {
+            match self.wait_for_word(world, me, block, seen, patience)? {
+                Some(now) => free = now,
+                None => return Ok(false),
             }
         }
         self.set_writes(block, true);
         Ok(true)
+    }
+
+    /// Waits until a word may be had that was found as `seen`, and says with what in it; `None` if the time is over.
+    #[cold]
+    fn wait_for_word(
+        &self,
+        world: &W,
+        me: Participant,
+        block: u32,
+        seen: u32,
+        patience: &mut Patience,
+    ) -> Result<Option<u32>> {
+        if !is_free(seen) {
+            return Ok(self.wait_for_writer(world, me, block, patience)?.then_some(0));
+        }
+        Ok(Some(if patience.gives_way(world) { 0 } else { seen }))
     }
 
     /// Gives a block's word up, and wakes those who wait for it.
@@ -322,14 +348,12 @@ impl<W: World> Local<W> {
         self.set_writes(block, false);
         let old = wr.swap(0, SeqCst);
         if old & WAITERS != 0 {
-            if old & TURN != 0 {
-                _ = wr.compare_exchange(0, TURN, Relaxed, Relaxed);
-            }
-            world.wake_all(wr);
+            wake_waiters(world, wr, old);
         }
         Ok(())
     }
 
+    #[inline]
     fn set_writes(&self, block: u32, yes: bool) {
         if let Some(writes) = self.writes.get(block as usize) {
             writes.store(yes, Relaxed);
@@ -337,6 +361,7 @@ impl<W: World> Local<W> {
     }
 
     /// Waits until a block may be free; `false` if the time is over. Recovers its owner if that is dead.
+    #[cold]
     fn wait_for_writer(&self, world: &W, me: Participant, block: u32, patience: &mut Patience) -> Result<bool> {
         let wr = words(world, block)?.wr;
         let mut looks = 0;
@@ -360,9 +385,9 @@ impl<W: World> Local<W> {
             if owner.same_owner(me.tag()) {
                 self.check_own(block, now_ns, patience)?;
             }
-            let since_ns = *patience.since_ns.get_or_insert(now_ns);
-            patience.is_starving = now_ns - since_ns >= STARVING_NS;
-            let armed = seen | WAITERS | if patience.is_starving { TURN } else { 0 };
+            let trials = patience.trials();
+            trials.is_starving = now_ns - *trials.since_ns.get_or_insert(now_ns) >= STARVING_NS;
+            let armed = seen | WAITERS | if trials.is_starving { TURN } else { 0 };
             if seen == armed || wr.compare_exchange(seen, armed, Relaxed, Relaxed).is_ok() {
                 world.sleep(wr, armed, (now_ns + SLICE_NS).min(patience.until_ns));
             }
@@ -372,10 +397,10 @@ impl<W: World> Local<W> {
     /// Refuses to wait for ever for a word that names this attach, if no thread of it has that lock.
     fn check_own(&self, block: u32, now_ns: u64, patience: &mut Patience) -> Result<()> {
         if self.writes.get(block as usize).is_none_or(|writes| writes.load(Relaxed)) {
-            patience.strange_since_ns = None;
+            patience.trials().strange_since_ns = None;
             return Ok(());
         }
-        let since_ns = *patience.strange_since_ns.get_or_insert(now_ns);
+        let since_ns = *patience.trials().strange_since_ns.get_or_insert(now_ns);
         let is_forged = now_ns - since_ns >= STRANGE_NS;
         if is_forged { Err(Fault::Corrupt("a block is held by this attach, which does not hold it")) } else { Ok(()) }
     }
@@ -383,16 +408,28 @@ impl<W: World> Local<W> {
 
 const NO_ENTRY: Fault = Fault::Corrupt("no such pin");
 
+/// Wakes those who wait for a word that held `old` and is free now. Whoever starved is let in first.
+#[cold]
+fn wake_waiters<W: World>(world: &W, wr: &W::U32, old: u32) {
+    if old & TURN != 0 {
+        _ = wr.compare_exchange(0, TURN, Relaxed, Relaxed);
+    }
+    world.wake_all(wr);
+}
+
 /// The words of a block whose index the caller checked or took from a span.
+#[inline]
 pub(crate) fn words<W: World>(world: &W, block: u32) -> Result<Block<'_, W>> {
     world.block(block).ok_or(Fault::Corrupt("a word names a block that cannot be"))
 }
 
+#[inline]
 fn is_free(bits: u32) -> bool {
     Tag::from_bits(bits).participant().is_none()
 }
 
 /// The first block of a span that has a writer.
+#[inline]
 fn first_writer<W: World>(world: &W, span: Span) -> Result<Option<u32>> {
     for block in span.blocks() {
         if !is_free(words(world, block)?.wr.load(SeqCst)) {
@@ -403,6 +440,7 @@ fn first_writer<W: World>(world: &W, span: Span) -> Result<Option<u32>> {
 }
 
 /// Whoever starved and got in takes back that newcomers give way.
+#[cold]
 fn had_turn<W: World>(world: &W, span: Span) -> Result<()> {
     for block in span.blocks() {
         _ = words(world, block)?.wr.compare_exchange(TURN, 0, Relaxed, Relaxed);
@@ -411,19 +449,31 @@ fn had_turn<W: World>(world: &W, span: Span) -> Result<()> {
 }
 
 /// Wakes the writers of these blocks that wait for readers to leave.
+#[inline]
 fn wake_writers<W: World>(world: &W, span: Span) -> Result<()> {
     for block in span.blocks() {
-        let Block { wr, drain, .. } = words(world, block)?;
-        if wr.load(SeqCst) & DRAIN != 0 {
-            drain.fetch_add(1, Release);
-            world.wake_all(drain);
+        let block = words(world, block)?;
+        if block.wr.load(SeqCst) & DRAIN != 0 {
+            wake_writer(world, &block);
         }
     }
     Ok(())
 }
 
+#[cold]
+fn wake_writer<W: World>(world: &W, block: &Block<'_, W>) {
+    block.drain.fetch_add(1, Release);
+    world.wake_all(block.drain);
+}
+
 /// Waits until nobody reads a block whose word this attach has; `false` if the time is over. Recovers dead readers.
+#[inline]
 fn drain<W: World>(world: &W, me: Participant, block: u32, until_ns: u64) -> Result<bool> {
+    if reader_of(world, block).is_none() { Ok(true) } else { drain_readers(world, me, block, until_ns) }
+}
+
+#[cold]
+fn drain_readers<W: World>(world: &W, me: Participant, block: u32, until_ns: u64) -> Result<bool> {
     let Block { wr, drain, .. } = words(world, block)?;
     let mut looks = 0;
     let mut is_armed = false;
@@ -456,14 +506,9 @@ fn drain<W: World>(world: &W, me: Participant, block: u32, until_ns: u64) -> Res
 }
 
 /// Somebody who reads the block, or wants to.
+#[inline]
 fn reader_of<W: World>(world: &W, block: u32) -> Option<u32> {
-    let mut found = None;
-    participant::scan(world, |index, record| {
-        if found.is_none() && reads(world, record, block) {
-            found = Some(index);
-        }
-    });
-    found
+    participant::find(world, |_, record| reads(world, record, block))
 }
 
 /// Calls `visit` with everybody who reads one of the blocks, or wants to.
@@ -475,12 +520,17 @@ pub(crate) fn visit_readers<W: World>(world: &W, span: Span, mut visit: impl FnM
     });
 }
 
+#[inline]
 fn reads<W: World>(world: &W, record: &Record<'_, W>, block: u32) -> bool {
-    record.holds.load(SeqCst) != 0
-        || (world.blocks() > 1 && record.pins.iter().any(|pin| Span::bits_cover(pin.load(SeqCst), block)))
+    record.holds.load(SeqCst) != 0 || (world.blocks() > 1 && pins_cover(record, block))
+}
+
+fn pins_cover<W: World>(record: &Record<'_, W>, block: u32) -> bool {
+    record.pins.iter().any(|pin| Span::bits_cover(pin.load(SeqCst), block))
 }
 
 /// Makes `seq` odd. If it was odd, whoever wrote last did not come to the end, and nobody has said so.
+#[inline]
 fn begin<W: World>(block: &Block<'_, W>) {
     let seq = block.seq.load(Relaxed);
     if seq % 2 == 1 {
@@ -522,6 +572,7 @@ pub(crate) fn wake_all_writers<W: World>(world: &W) -> Result<()> {
 /// Whoever waits says so first and looks once more, by [`latest_sequence`]; here `seq` is stored first. Without a lock's
 /// swap between, as in a cell, a wake-up may be missed, and the waiter's slice makes up for it: the common case stays
 /// one load.
+#[inline]
 pub(crate) fn changed<W: World>(world: &W) {
     if world.notify().load(SeqCst) & notify::WAITING != 0 {
         notify::notify(world, world.notify());
@@ -529,6 +580,7 @@ pub(crate) fn changed<W: World>(world: &W) {
 }
 
 /// The first poisoned block of a span.
+#[inline]
 pub(crate) fn poisoned<W: World>(world: &W, span: Span) -> Result<Option<u32>> {
     for block in span.blocks() {
         if words(world, block)?.poison.load(Relaxed) != 0 {

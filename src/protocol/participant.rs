@@ -27,20 +27,24 @@ impl Tag {
     /// Nobody's, given up in good order.
     pub(crate) const CLOSED: Self = Self(1 << 29);
 
+    #[inline]
     pub(crate) fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 
+    #[inline]
     pub(crate) fn to_bits(self) -> u32 {
         self.0
     }
 
+    #[inline]
     fn new(participant: u32, generation: u64) -> Self {
         let generation = (generation & ((1 << Self::GENERATION_BITS) - 1)) as u32;
         Self((participant + 1) | generation << 10)
     }
 
     /// The owner's record; `None` if it has none.
+    #[inline]
     pub(crate) fn participant(self) -> Option<u32> {
         (self.0 & Self::INDEX).checked_sub(1)
     }
@@ -68,16 +72,19 @@ pub(crate) struct Participant {
 }
 
 impl Participant {
+    #[inline]
     pub(crate) fn tag(self) -> Tag {
         Tag::new(self.index, self.generation)
     }
 
     /// The own record. Its index was checked when it was taken.
+    #[inline]
     pub(crate) fn record<W: World>(self, world: &W) -> Result<Record<'_, W>> {
         record(world, self.index)
     }
 }
 
+#[inline]
 pub(crate) fn record<W: World>(world: &W, index: u32) -> Result<Record<'_, W>> {
     world.record(index).ok_or(Fault::Corrupt("a word names a participant that cannot be"))
 }
@@ -202,17 +209,28 @@ const NOT_HERE: Fault = Fault::Corrupt("a role is held by a participant that is 
 /// # Ordering
 /// The loads of the bitmap are `SeqCst`, as is the bit set in [`attach`] and the loads that visitors make: the scan is
 /// the second half of a store-to-load pair.
+#[inline]
 pub(crate) fn scan<W: World>(world: &W, mut visit: impl FnMut(u32, &Record<'_, W>)) {
+    find(world, |index, record| {
+        visit(index, record);
+        false
+    });
+}
+
+/// The first of those whose records [`scan`] goes through that `is_wanted`.
+#[inline]
+pub(crate) fn find<W: World>(world: &W, mut is_wanted: impl FnMut(u32, &Record<'_, W>) -> bool) -> Option<u32> {
     for word in 0..world.participants().div_ceil(64) {
         let mut bits = world.occupied(word).load(SeqCst);
         while bits != 0 {
             let index = word * 64 + bits.trailing_zeros();
             bits &= bits - 1;
-            if let Some(record) = world.record(index) {
-                visit(index, &record);
+            if world.record(index).is_some_and(|record| is_wanted(index, &record)) {
+                return Some(index);
             }
         }
     }
+    None
 }
 
 /// Recovers everyone who died, but for oneself.

@@ -13,7 +13,7 @@
 //! ring's entry and `head`, the successor finishes the publish. Killed after `head`, the frame is out.
 
 use super::participant::{self, Participant, Tag};
-use super::word::Word;
+use super::word::{Record, Word};
 use super::{Descriptor, Fault, LAST_SEQ, Result, World, complete, notify, writing};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
@@ -246,10 +246,8 @@ fn take<W: World>(world: &W, slot: u32, seq: u64) -> Result<bool> {
 /// cannot miss it by looking everywhere just before or after it was there. Whoever finishes another's commit pins
 /// nothing.
 fn is_held<W: World>(world: &W, slot: u32) -> bool {
-    let mut held = false;
-    participant::scan(world, |_, record| {
-        held |= record.pins.iter().any(|pin| pin.load(SeqCst) == slot + 1);
-    });
+    let pins_it = |_, record: &Record<'_, W>| record.pins.iter().any(|pin| pin.load(SeqCst) == slot + 1);
+    let held = participant::find(world, pins_it).is_some();
     held || [world.pending(), world.durable()].into_iter().any(|word| {
         let commit = Descriptor::from_bits(word.load(Acquire));
         commit.seq != 0 && commit.slot == slot

@@ -3,7 +3,7 @@
 use super::{Form, Segment};
 use crate::error::{Error, Result};
 use crate::protocol::lock::Span;
-use crate::shape::{self, Order};
+use crate::shape::Order;
 use std::ops::Range;
 
 /// Some blocks in a row, and where their items are.
@@ -32,6 +32,7 @@ fn block_of(rows: usize, blocks: u32, row: usize) -> usize {
 
 impl Segment {
     /// All of it.
+    #[inline]
     pub(crate) fn whole(&self) -> Part {
         let span = Span { first: 0, count: self.identity.nblocks };
         Part { span, rows: 0..self.form.shape.first().copied().unwrap_or(1), offset: 0 }
@@ -50,8 +51,12 @@ impl Segment {
             return Ok(self.whole());
         }
         let Form { dtype, shape, order, .. } = &self.form;
-        let rows = rows_of(shape.first().copied().unwrap_or(1), count, span);
-        let stride = shape::strides_bytes(shape, dtype.itemsize(), *order)?.first().copied().unwrap_or(0);
+        let all = shape.first().copied().unwrap_or(1);
+        let rows = rows_of(all, count, span);
+        let stride = match order {
+            Order::C => self.size_bytes as usize / all.max(1),
+            Order::Fortran => dtype.itemsize(),
+        };
         Ok(Part { span, offset: rows.start * stride, rows })
     }
 

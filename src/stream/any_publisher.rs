@@ -18,7 +18,7 @@ use crate::protocol::producer::Producer;
 use crate::protocol::{self, Descriptor, Fault, World as _, consumer};
 use crate::segment::{Form, FrameHeader, Segment};
 use crate::shape::Order;
-use crate::sys::futex::{self, deadline_ns};
+use crate::sys::futex::{Clocks, deadline_ns};
 use crate::view;
 use ndarray::{ArrayView, ArrayViewMut, Dimension};
 use std::cell::Cell;
@@ -60,6 +60,7 @@ pub struct AnyPublisher {
     attachment: Arc<Attachment>,
     producer: Producer,
     backpressure: Backpressure,
+    clocks: Clocks,
     has_failed: bool,
 }
 
@@ -99,7 +100,8 @@ impl AnyPublisher {
         check(attachment.segment().form())?;
         let me = attachment.writer()?;
         let producer = claim(attachment.segment(), me).map_err(|fault| attachment.explain(fault))?;
-        Ok(Self { attachment: Arc::new(attachment), producer, backpressure, has_failed: false })
+        let clocks = Clocks::default();
+        Ok(Self { attachment: Arc::new(attachment), producer, backpressure, clocks, has_failed: false })
     }
 
     /// The stream's name.
@@ -190,9 +192,9 @@ impl AnyPublisher {
 
     fn loan_until(&mut self, timeout: Option<Duration>) -> Result<AnyLoan<'_>> {
         let slot = self.within(timeout, Producer::loan)?;
-        let Self { attachment, producer, .. } = self;
+        let Self { attachment, producer, clocks, .. } = self;
         let slot = LoanedSlot::new(attachment.segment(), slot);
-        Ok(AnyLoan { attachment, producer, slot, header: FrameHeader::default(), is_published: false })
+        Ok(AnyLoan { attachment, producer, clocks, slot, header: FrameHeader::default(), is_published: false })
     }
 
     /// Takes a free slot with a loan that does not borrow the publisher: for those who cannot, as bindings to other
@@ -289,7 +291,7 @@ impl AnyPublisher {
         if loan.sequence() != self.producer.newest() + 1 {
             self.within(timeout, Producer::make_way)?;
         }
-        stamp(loan.header_mut());
+        stamp(&mut self.clocks, loan.header_mut());
         let (segment, slot) = (self.attachment.segment(), loan.pin().slot());
         // Cannot fail: the slot was checked when it was loaned.
         _ = segment.write_header(slot, loan.header());
@@ -424,6 +426,7 @@ impl Drop for AnyPublisher {
 pub struct AnyLoan<'p> {
     attachment: &'p Attachment,
     producer: &'p mut Producer,
+    clocks: &'p mut Clocks,
     slot: LoanedSlot<'p>,
     header: FrameHeader,
     is_published: bool,
@@ -506,11 +509,11 @@ impl AnyLoan<'_> {
     /// short: the next loan says so.
     pub fn publish(mut self) -> u64 {
         let segment = self.attachment.segment();
-        if segment.is_inherited() || segment.check_whole().is_err() {
+        if segment.is_inherited() || !segment.is_whole() {
             return 0;
         }
         self.is_published = true;
-        stamp(&mut self.header);
+        stamp(self.clocks, &mut self.header);
         // Neither can fail: the slot was checked when it was loaned.
         _ = segment.write_header(self.slot.slot(), &self.header);
         self.producer.publish(segment, self.slot.slot()).unwrap_or(0)
@@ -534,9 +537,8 @@ pub(super) fn set_time(header: &mut FrameHeader, time: SystemTime) {
 }
 
 /// Says when the frame is published: now.
-fn stamp(header: &mut FrameHeader) {
-    header.monotonic_ns = futex::now_ns();
-    header.time_ns = futex::wall_ns();
+fn stamp(clocks: &mut Clocks, header: &mut FrameHeader) {
+    (header.monotonic_ns, header.time_ns) = clocks.now_ns();
 }
 
 impl Drop for AnyLoan<'_> {

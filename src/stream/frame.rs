@@ -137,7 +137,7 @@ impl AnyFrame {
         UNIX_EPOCH + Duration::from_nanos(ns)
     }
 
-    /// When the frame was published.
+    /// When the frame was published. For a millisecond after the clock was set it may still be the old time.
     pub fn published(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_nanos(self.header.time_ns)
     }

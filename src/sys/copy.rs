@@ -67,21 +67,23 @@ pub(crate) unsafe fn copy_out(source: *const u64, offset: usize, target: &mut [u
         }
         return;
     }
-    let mut rest = target;
     let mut word = source.wrapping_add(offset / 8);
-    let mut skip = offset % 8;
-    while !rest.is_empty() {
+    let skip = offset % 8;
+    let (first, rest) = target.split_at_mut(if skip == 0 { 0 } else { target.len().min(8 - skip) });
+    let mut next = || {
         // SAFETY: the word holds one of the bytes that the caller vouches for, and is aligned.
         let value = unsafe { shared_word(word) }.load(Relaxed).to_ne_bytes();
-        let now;
-        (now, rest) = rest.split_at_mut(rest.len().min(8 - skip));
-        if let Ok(whole) = <&mut [u8; 8]>::try_from(&mut *now) {
-            *whole = value;
-        } else {
-            now.copy_from_slice(&value[skip..skip + now.len()]);
-        }
         word = word.wrapping_add(1);
-        skip = 0;
+        value
+    };
+    if !first.is_empty() {
+        first.copy_from_slice(&next()[skip..skip + first.len()]);
+    }
+    let mut whole = rest.chunks_exact_mut(8);
+    whole.by_ref().for_each(|bytes| bytes.copy_from_slice(&next()));
+    let last = whole.into_remainder();
+    if !last.is_empty() {
+        last.copy_from_slice(&next()[..last.len()]);
     }
 }
 

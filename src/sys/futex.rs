@@ -12,6 +12,7 @@ use std::time::Duration;
 pub(crate) const MAX_WORDS: usize = 128;
 
 /// Nanoseconds on the monotonic clock.
+#[inline]
 pub(crate) fn now_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_MONOTONIC)
 }
@@ -31,10 +32,40 @@ pub(crate) fn wall_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_REALTIME)
 }
 
+#[inline]
 fn nanoseconds(clock: ClockId) -> u64 {
     // Neither clock can fail on Linux, and neither is negative in this century.
-    let time = clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    clock_gettime(clock).map_or(0, |time| {
+        let [seconds, nanoseconds] = [time.tv_sec(), time.tv_nsec()].map(|part| u64::try_from(part).unwrap_or(0));
+        seconds * 1_000_000_000 + nanoseconds
+    })
+}
+
+/// How long the distance of the two clocks is believed. They run alike, unless somebody sets one, or the machine sleeps.
+const BELIEVED_NS: u64 = 1_000_000;
+/// Two looks that are farther apart tell the distance too badly to go on with it.
+const TOGETHER_NS: u64 = 1_000;
+
+/// Tells both times by one look at a clock, most of the time.
+#[derive(Debug, Default)]
+pub(crate) struct Clocks {
+    /// How far the time since 1970 is ahead of the monotonic clock.
+    ahead_ns: u64,
+    believed_until_ns: u64,
+}
+
+impl Clocks {
+    /// Nanoseconds on the monotonic clock, and since 1970.
+    pub(crate) fn now_ns(&mut self) -> (u64, u64) {
+        let now_ns = now_ns();
+        if now_ns >= self.believed_until_ns {
+            let wall_ns = wall_ns();
+            let is_known = self::now_ns() - now_ns < TOGETHER_NS;
+            self.ahead_ns = wall_ns.wrapping_sub(now_ns);
+            self.believed_until_ns = if is_known { now_ns + BELIEVED_NS } else { 0 };
+        }
+        (now_ns, now_ns.wrapping_add(self.ahead_ns))
+    }
 }
 
 /// Sleeps until woken through `word`, unless it does not hold `expected`, and no longer than to `until_ns`.
@@ -100,4 +131,23 @@ const FUTEX2_SIZE_U32: u32 = 2;
 
 fn timespec(ns: u64) -> libc::timespec {
     *TimeSpec::from_duration(Duration::from_nanos(ns)).as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever it remembers, the monotonic time is the clock's own, and the other is right to the distance of two looks.
+    #[test]
+    fn both_times_are_told() {
+        let mut clocks = Clocks::default();
+        for _ in 0..100_000 {
+            let (before, wall_before) = (now_ns(), wall_ns());
+            let (now, wall) = clocks.now_ns();
+            let (after, wall_after) = (now_ns(), wall_ns());
+            assert!((before..=after).contains(&now), "{before} {now} {after}");
+            let least = wall_before - TOGETHER_NS;
+            assert!((least..=wall_after + TOGETHER_NS).contains(&wall), "{wall_before} {wall} {wall_after}");
+        }
+    }
 }

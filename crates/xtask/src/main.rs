@@ -16,12 +16,15 @@ use std::path::PathBuf;
 
 const USAGE: &str = "\
 cargo xtask test              everything that must pass: check, all tests, the site, packages, models, a minute of
-                              torture, a glance at the benches, the comparisons and the fuzz targets
+                              torture, counts of instructions, a glance at the benches, the comparisons and the
+                              fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
 cargo xtask compare [--passes N] [--quick] [SUBJECT..]
                               sharray beside what else could be taken, into docs/benchmarks.md; in part or quickly
                               into target/compare/
+cargo xtask counts [--renew]  how many instructions each operation takes, beside those written down in
+                              benches/counts.txt, or written down anew
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
 cargo xtask fuzz [TARGET..] [--seconds N]
@@ -51,6 +54,8 @@ fn main() -> std::process::ExitCode {
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
         ["compare", arguments @ ..] => compare::run(arguments),
+        ["counts"] => bench(&["counts"], &[]),
+        ["counts", "--renew"] => bench(&["counts"], &["--renew"]),
         ["torture", options @ ..] => torture(options),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
         ["power"] => power("1000000", "1"),
@@ -115,6 +120,7 @@ fn test() -> Outcome {
     mutants()?;
     torture(&["--seconds", "60"])?;
     bench(&[], &["--quick"])?;
+    bench(&["counts"], &[])?;
     compare::test()?;
     not_run.extend(compare::glance()?);
     not_run.extend(fuzz::glance()?);

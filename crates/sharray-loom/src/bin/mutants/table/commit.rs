@@ -18,10 +18,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "producer.rs",
         edits: &[
             (
-                "    let mut held = false;\n    participant::scan(world, |_, record| {\n        held |= record.pins",
-                "    let mut held = [world.pending(), world.durable()].into_iter().any(|word| {\n        let commit = \
-                 Descriptor::from_bits(word.load(SeqCst));\n        commit.seq != 0 && commit.slot == slot\n    });\n    \
-                 participant::scan(world, |_, record| {\n        held |= record.pins",
+                "    let held = participant::find(",
+                "    let held = [world.pending(), world.durable()].into_iter().any(|word| {\n        let commit = \
+                 Descriptor::from_bits(word.load(SeqCst));\n        commit.seq != 0 && commit.slot == slot\n    }) || \
+                 participant::find(",
             ),
             ("    held || [world.pending(), world.durable()]", "    held || [world.pending(); 0]"),
         ],

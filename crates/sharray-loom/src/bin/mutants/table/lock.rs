@@ -35,8 +35,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "take-word-not-seqcst",
         file: "lock.rs",
         edits: &[(
-            "wr.compare_exchange(free, mine, SeqCst, Relaxed)",
-            "wr.compare_exchange(free, mine, AcqRel, Relaxed)",
+            "wr.compare_exchange(free, me.tag().to_bits(), SeqCst, Relaxed)",
+            "wr.compare_exchange(free, me.tag().to_bits(), AcqRel, Relaxed)",
         )],
         why: "the reader may not see the writer while the writer sees no reader",
         expect: Caught(&[
@@ -48,8 +48,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "take-word-releases-nothing",
         file: "lock.rs",
         edits: &[(
-            "wr.compare_exchange(free, mine, SeqCst, Relaxed)",
-            "wr.compare_exchange(free, mine, Acquire, Relaxed)",
+            "wr.compare_exchange(free, me.tag().to_bits(), SeqCst, Relaxed)",
+            "wr.compare_exchange(free, me.tag().to_bits(), Acquire, Relaxed)",
         )],
         why: "the same",
         expect: Caught(&["lock::meet::a_reader_of_the_whole_or_a_writer"]),
@@ -122,8 +122,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "write-by-plain-store",
         file: "lock.rs",
         edits: &[(
-            "wr.compare_exchange(free, mine, SeqCst, Relaxed)",
-            "{\n            let seen = wr.load(Relaxed);\n            if seen == free { wr.store(mine, SeqCst) }\n            if seen == free { Ok(seen) } else { Err(seen) }\n        }",
+            "wr.compare_exchange(free, me.tag().to_bits(), SeqCst, Relaxed)",
+            "{\n            let seen = wr.load(Relaxed);\n            if seen == free { wr.store(me.tag().to_bits(), SeqCst) }\n            if seen == free { Ok(seen) } else { Err(seen) }\n        }",
         )],
         why: "two have the block",
         expect: Caught(&["lock::meet::two_writers_come_one_after_the_other"]),
@@ -165,7 +165,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "turn-is-obeyed-for-ever",
         file: "lock.rs",
-        edits: &[("                free = seen;\n", "")],
+        edits: &[("{ 0 } else { seen }))", "{ 0 } else { 0 }))")],
         why: "a turn that nobody takes keeps writers out",
         expect: Caught(&["lock::turn::a_turn_left_behind_keeps_nobody_out"]),
     },
@@ -222,10 +222,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 "let old = wr.swap(0, SeqCst);",
                 "let old = wr.load(SeqCst);\n        if old & WAITERS != 0 {\n            world.wake_all(wr);\n        }\n        wr.swap(0, SeqCst);",
             ),
-            (
-                "            world.wake_all(wr);\n        }\n        Ok(())\n    }\n\n    fn set_writes",
-                "        }\n        Ok(())\n    }\n\n    fn set_writes",
-            ),
+            ("    }\n    world.wake_all(wr);\n}", "    }\n}"),
         ],
         why: "the woken find the word still taken, and sleep",
         expect: Caught(&["lock::wake::a_writer_that_leaves_wakes_the_reader"]),
@@ -234,8 +231,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "release-wakes-nobody",
         file: "lock.rs",
         edits: &[(
-            "        if old & WAITERS != 0 {\n            if old & TURN",
-            "        if false {\n            if old & TURN",
+            "        if old & WAITERS != 0 {\n            wake_waiters",
+            "        if false {\n            wake_waiters",
         )],
         why: "who waits for the writer sleeps on",
         expect: Caught(&["lock::wake::a_writer_that_leaves_wakes_the_reader"]),

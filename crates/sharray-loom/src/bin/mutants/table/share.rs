@@ -41,7 +41,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "end-read-look-not-seqcst",
         file: "lock.rs",
-        edits: &[("if wr.load(SeqCst) & DRAIN != 0 {", "if wr.load(Acquire) & DRAIN != 0 {")],
+        edits: &[("if block.wr.load(SeqCst) & DRAIN != 0 {", "if block.wr.load(Acquire) & DRAIN != 0 {")],
         why: "the reader may see nobody wait while the writer still sees the reader",
         expect: Caught(&["lock::wake::a_reader_that_leaves_wakes_the_writer"]),
     },
@@ -71,7 +71,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "end-read-counts-nothing",
         file: "lock.rs",
-        edits: &[("            drain.fetch_add(1, Release);\n", "")],
+        edits: &[("    block.drain.fetch_add(1, Release);\n", "")],
         why: "the writer falls asleep after the wake",
         expect: Caught(&["lock::wake::a_reader_that_leaves_wakes_the_writer"]),
     },
@@ -79,8 +79,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "end-read-counts-after-the-wake",
         file: "lock.rs",
         edits: &[(
-            "            drain.fetch_add(1, Release);\n            world.wake_all(drain);",
-            "            world.wake_all(drain);\n            drain.fetch_add(1, Release);",
+            "    block.drain.fetch_add(1, Release);\n    world.wake_all(block.drain);",
+            "    world.wake_all(block.drain);\n    block.drain.fetch_add(1, Release);",
         )],
         why: "the writer falls asleep between the two",
         expect: Caught(&["lock::wake::a_reader_that_leaves_wakes_the_writer"]),
@@ -89,8 +89,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "end-read-calls-nobody",
         file: "lock.rs",
         edits: &[(
-            "            drain.fetch_add(1, Release);\n            world.wake_all(drain);",
-            "            drain.fetch_add(1, Release);",
+            "    block.drain.fetch_add(1, Release);\n    world.wake_all(block.drain);",
+            "    block.drain.fetch_add(1, Release);",
         )],
         why: "a writer sleeps on though its readers are gone",
         expect: Caught(&["lock::wake::a_reader_that_leaves_wakes_the_writer"]),
