@@ -78,6 +78,18 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Errors
     /// As for [`create`](Self::create).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Ix2, array};
+    /// use sharray::SharedArray;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let matrix = array![[1.0, 2.0], [3.0, 4.0]];
+    /// let shared = SharedArray::<f64, Ix2>::builder().directory(&place).create_from("matrix", &matrix)?;
+    /// assert_eq!(shared.snapshot()?, matrix);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_from(name: &str, contents: &ArrayRef<T, D>) -> Result<Self> {
         Self::builder().create_from(name, contents)
     }
@@ -87,6 +99,21 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Mismatch`] if it is not an array in place of `T` with the dimensions of `D`;
     /// [`Error::TooManyParticipants`]; the errors of files that are not whole; [`Error::Untrusted`]; [`Error::Io`].
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Ix1, Ix2};
+    /// use sharray::{Error, SharedArray};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = SharedArray::<f64, Ix2>::builder().directory(&place).create("field", [10, 10])?;
+    ///
+    /// let as_ints = SharedArray::<i32, Ix1>::builder().directory(&place).attach("field");
+    /// assert!(matches!(as_ints, Err(Error::Mismatch { .. })));
+    /// let missing = SharedArray::<f64, Ix2>::builder().directory(&place).attach("fields");
+    /// assert!(matches!(missing, Err(Error::NotFound { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn attach(name: &str) -> Result<Self> {
         Self::builder().attach(name)
     }
@@ -95,6 +122,19 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Errors
     /// Those of [`attach`](Self::attach), but for `NotFound`, and of [`create`](Self::create), but for `AlreadyExists`.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix2;
+    /// use sharray::SharedArray;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// // Whoever comes first creates it; the other one finds it.
+    /// let builder = SharedArray::<f64, Ix2>::builder().directory(&place);
+    /// let (first, second) = (builder.open("field", [10, 10])?, builder.open("field", [10, 10])?);
+    /// assert_eq!(first.generation(), second.generation());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(name: &str, shape: impl IntoDimension<Dim = D>) -> Result<Self> {
         Self::builder().open(name, shape)
     }
@@ -115,6 +155,17 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Ordering
     /// Everything that was written before is visible, and this reader's last look happens before the next write.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = sharray::SharedArray::<f64, Ix1>::builder().directory(&place).create("field", [100])?;
+    /// let guard = field.read()?;
+    /// assert_eq!((guard.sum(), guard[7], guard.len()), (0.0, 0.0, 100));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read(&self) -> Result<ReadGuard<'_, T, D>> {
         self.read_until(self.whole(), u64::MAX)
     }
@@ -123,6 +174,27 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Errors
     /// [`Error::Locked`] if somebody writes it; and those of [`read`](Self::read), but for `WouldDeadlock`.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{Error, SharedArray};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = SharedArray::<f64, Ix1>::builder().directory(&place).create("field", [100])?;
+    /// let other = SharedArray::<f64, Ix1>::builder().directory(&place).attach("field")?;
+    /// let writing = other.write()?;
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         assert!(matches!(field.try_read(), Err(Error::Locked { .. })));
+    ///         assert!(matches!(field.read_timeout(Duration::from_millis(2)), Err(Error::TimedOut { .. })));
+    ///     });
+    /// });
+    /// drop(writing);
+    /// assert_eq!(field.try_read()?.sum(), 0.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_read(&self) -> Result<ReadGuard<'_, T, D>> {
         self.read_until(self.whole(), 0)
     }
@@ -146,6 +218,20 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Ordering
     /// As for [`read`](Self::read).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Ix2, s};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = sharray::SharedArray::<f64, Ix2>::builder().directory(&place).create("field", [100, 100])?;
+    /// let mut guard = field.write()?;
+    /// guard[[12, 12]] = 5.5;
+    /// guard.slice_mut(s![0, ..]).fill(1.0);
+    /// drop(guard);                                        // the write ends here
+    /// assert_eq!((field.sequence(), field.read()?.sum()), (2, 105.5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn write(&self) -> Result<WriteGuard<'_, T, D>> {
         self.write_until(self.whole(), u64::MAX)
     }
@@ -154,6 +240,26 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Errors
     /// [`Error::Locked`] if somebody reads or writes it; and those of [`write`](Self::write), but for `WouldDeadlock`.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{Error, SharedArray};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = SharedArray::<f64, Ix1>::builder().directory(&place).create("field", [100])?;
+    /// let reading = field.read()?;
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         assert!(matches!(field.try_write(), Err(Error::Locked { .. })));
+    ///         assert!(matches!(field.write_timeout(Duration::from_millis(2)), Err(Error::TimedOut { .. })));
+    ///     });
+    /// });
+    /// drop(reading);
+    /// field.try_write()?.fill(1.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_write(&self) -> Result<WriteGuard<'_, T, D>> {
         self.write_until(self.whole(), 0)
     }
@@ -170,6 +276,20 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Errors
     /// As for [`read_blocks`](Self::read_blocks).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix2;
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = sharray::SharedArray::<f64, Ix2>::builder().directory(&place).blocks(4).create("field", [100, 3])?;
+    /// assert_eq!(field.read_block(3)?.rows(), 75..100);
+    /// assert_eq!(field.try_read_block(0)?.shape(), [25, 3]);
+    /// assert_eq!(field.read_block_timeout(1, Duration::from_secs(1))?.sum(), 0.0);
+    /// assert_eq!(field.read_blocks(1..3)?.shape(), [50, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_block(&self, block: usize) -> Result<ReadGuard<'_, T, D>> {
         self.read_blocks(block..block.saturating_add(1))
     }
@@ -204,6 +324,30 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Errors
     /// As for [`write_blocks`](Self::write_blocks).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix2;
+    /// use sharray::SharedArray;
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = SharedArray::<f64, Ix2>::builder().directory(&place).blocks(4).create("field", [100, 3])?;
+    /// // Each writes a block of its own, at the same time.
+    /// std::thread::scope(|scope| {
+    ///     for block in 0..4 {
+    ///         let field = &field;
+    ///         scope.spawn(move || field.write_block(block).map(|mut guard| guard.fill(block as f64)));
+    ///     }
+    /// });
+    /// assert_eq!(field.read()?.sum(), 75.0 * (0.0 + 1.0 + 2.0 + 3.0));
+    ///
+    /// field.try_write_block(0)?.fill(1.0);
+    /// field.write_block_timeout(1, Duration::from_secs(1))?.fill(1.0);
+    /// field.write_blocks(2..4)?.fill(1.0);
+    /// assert_eq!(field.read()?.sum(), 300.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn write_block(&self, block: usize) -> Result<WriteGuard<'_, T, D>> {
         self.write_blocks(block..block.saturating_add(1))
     }
@@ -240,6 +384,20 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Errors
     /// As for [`read`](Self::read); [`Error::Io`] if there is not so much memory.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Array1, Ix1};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = sharray::SharedArray::<f64, Ix1>::builder().directory(&place).create("field", [100])?;
+    /// let mut copy: Array1<f64> = field.snapshot()?;
+    /// copy += 1.0;                                        // it is private
+    /// assert_eq!(field.try_snapshot()?.sum(), 0.0);
+    /// assert_eq!(field.snapshot_timeout(Duration::from_secs(1))?.sum(), 0.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn snapshot(&self) -> Result<Array<T, D>> {
         self.snapshot_until(u64::MAX)
     }
@@ -266,6 +424,21 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if `target` has another shape; and those of [`snapshot`](Self::snapshot).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Array1, Ix1};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = sharray::SharedArray::<f64, Ix1>::builder().directory(&place).create("field", [100])?;
+    /// let mut copy = Array1::ones(100);
+    /// field.read_into(&mut copy)?;                        // takes no new memory, however often it is done
+    /// assert_eq!(copy.sum(), 0.0);
+    /// field.try_read_into(&mut copy)?;
+    /// field.read_into_timeout(&mut copy, Duration::from_secs(1))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_into(&self, target: &mut ArrayRef<T, D>) -> Result<()> {
         self.read_into_until(target, u64::MAX)
     }
@@ -324,6 +497,17 @@ impl<T: Element, D: Dimension> SharedArray<T, D> {
     /// # Errors
     /// [`Error::Io`] if the disk fails, and from then on [`Error::DurabilityLost`]: the system would call a second attempt a
     /// success with nothing done. [`Error::Forked`].
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let disk = sharray::Directory::open(folder.path())?;
+    /// let field = sharray::SharedArray::<f64, Ix1>::builder().directory(&disk).create("field", [100])?;
+    /// field.write()?.fill(0.5);
+    /// field.flush()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flush(&self) -> Result<()> {
         self.any.flush()
     }

@@ -105,6 +105,20 @@ impl<T: Element> SharedCell<T> {
     /// # Errors
     /// [`ReadOnly`](crate::Error::ReadOnly); [`WouldDeadlock`](crate::Error::WouldDeadlock) if this thread keeps the role;
     /// [`Forked`](crate::Error::Forked); [`Corrupt`](crate::Error::Corrupt).
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::SharedCell;
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let gain = SharedCell::<f64>::builder().directory(&place).create("gain", 1.0)?;
+    /// gain.store(2.0)?;
+    /// gain.try_store(3.0)?;
+    /// gain.store_timeout(4.0, Duration::from_secs(1))?;
+    /// assert_eq!((gain.load(), gain.sequence()), (4.0, 4));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn store(&self, value: T) -> Result<()> {
         self.any.store_until(bytemuck::bytes_of(&value), u64::MAX)
@@ -131,6 +145,26 @@ impl<T: Element> SharedCell<T> {
     ///
     /// # Errors
     /// As for [`store`](Self::store).
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{Error, SharedCell};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let gain = SharedCell::<f64>::builder().directory(&place).open("gain", 1.0)?;
+    /// let other = SharedCell::<f64>::builder().directory(&place).attach("gain")?;
+    /// let mut writer = gain.writer()?;
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         assert!(matches!(other.try_writer(), Err(Error::Locked { .. })));
+    ///         assert!(matches!(other.writer_timeout(Duration::from_millis(2)), Err(Error::TimedOut { .. })));
+    ///     });
+    /// });
+    /// writer.store(2.0);
+    /// assert_eq!(other.load(), 2.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn writer(&self) -> Result<CellWriter<'_, T>> {
         Ok(CellWriter { any: self.any.writer()?, item: PhantomData })
     }
@@ -169,6 +203,19 @@ impl<T> Deref for SharedCell<T> {
 /// std::thread::scope(|scope| {
 ///     scope.spawn(move || writer.store(1.0)); // the thread that took the role has it
 /// });
+/// ```
+///
+/// # Examples
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let time = sharray::SharedCell::<f64>::builder().directory(&place).create("time", 0.0)?;
+/// let mut writer = time.writer()?;
+/// for step in 1..=100 {
+///     writer.store(f64::from(step) * 0.5);
+/// }
+/// assert_eq!(time.load(), 50.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct CellWriter<'c, T> {

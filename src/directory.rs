@@ -81,6 +81,18 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Untrusted`] if it belongs to someone else or others may write to it; [`Error::Io`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::Directory;
+    /// # let folder = tempfile::tempdir()?;
+    /// # // SAFETY: each example is a process of its own, and this is its only thread.
+    /// # unsafe { std::env::set_var("SHARRAY_DIR", folder.path()) };
+    /// let place = Directory::default_place()?;
+    /// println!("arrays are in {}", place.path().display());
+    /// # assert_eq!(place.path(), folder.path().canonicalize()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn default_place() -> Result<Self> {
         let path = std::env::var_os("SHARRAY_DIR")
             .filter(|path| !path.is_empty())
@@ -92,6 +104,21 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Untrusted`] if it belongs to someone else or others may write to it; [`Error::Io`].
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{Directory, Error, SharedArray};
+    /// use std::os::unix::fs::PermissionsExt;
+    /// # let folder = tempfile::tempdir()?;
+    /// let disk = Directory::open(folder.path().join("results"))?;
+    /// SharedArray::<f64, Ix1>::builder().directory(&disk).create("field", [100])?;
+    /// assert!(disk.path().join("field").is_file() && !disk.trusts_others());
+    ///
+    /// std::fs::set_permissions(disk.path(), std::fs::Permissions::from_mode(0o777))?;
+    /// assert!(matches!(Directory::open(disk.path()), Err(Error::Untrusted { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::new(path.as_ref(), false, false)
     }
@@ -103,6 +130,17 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Io`].
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{Directory, SharedArray};
+    /// # let folder = tempfile::tempdir()?;
+    /// let ours = Directory::open_trusting_others(folder.path())?;
+    /// SharedArray::<f64, Ix1>::builder().directory(&ours).permissions(0o660).create("field", [100])?;
+    /// assert!(ours.trusts_others());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open_trusting_others(path: impl AsRef<Path>) -> Result<Self> {
         Self::new(path.as_ref(), true, false)
     }

@@ -48,6 +48,23 @@ pub struct DType {
 }
 
 /// What kind of dtype it is, and its parts.
+///
+/// # Examples
+/// ```
+/// use sharray::{DType, DTypeKind, Number};
+///
+/// fn describe(dtype: &DType) -> String {
+///     match dtype.kind() {
+///         DTypeKind::Number(number) => format!("a number of {} bytes", number.itemsize()),
+///         DTypeKind::Struct(parts) => format!("{} fields", parts.fields().len()),
+///         DTypeKind::Bytes(width) => format!("{width} bytes of text"),
+///         other => format!("{other:?}"),
+///     }
+/// }
+/// assert_eq!(describe(&DType::number(Number::F32)), "a number of 4 bytes");
+/// assert_eq!(describe(&DType::bytes(3)?), "3 bytes of text");
+/// # Ok::<(), sharray::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -70,6 +87,16 @@ pub enum Kind {
 }
 
 /// Which byte of a number comes first.
+///
+/// # Examples
+/// ```
+/// use sharray::{ByteOrder, DType};
+///
+/// let big = DType::parse(">f8")?;
+/// assert_eq!((big.byte_order(), big.is_native()), (ByteOrder::Big, false));
+/// assert_eq!((DType::F64.byte_order(), DType::F64.is_native()), (ByteOrder::Little, true));
+/// # Ok::<(), sharray::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ByteOrder {
     /// The least: this library's machines.
@@ -104,6 +131,15 @@ impl DType {
     }
 
     /// Points in time, counted in `unit` since 1970.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{DType, TimeUnit};
+    ///
+    /// assert_eq!(DType::datetime64(TimeUnit::NANOSECONDS), DType::parse("datetime64[ns]")?);
+    /// assert_eq!(DType::timedelta64(TimeUnit::SECONDS).itemsize(), 8);
+    /// # Ok::<(), sharray::Error>(())
+    /// ```
     pub const fn datetime64(unit: TimeUnit) -> Self {
         Self::native(Kind::Datetime64(unit))
     }
@@ -117,6 +153,17 @@ impl DType {
     ///
     /// # Errors
     /// [`Error::UnsupportedDtype`] if the width is zero or past `i32::MAX`.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{DType, Error};
+    ///
+    /// assert_eq!(DType::bytes(3)?, DType::parse("S3")?);
+    /// assert_eq!(DType::str(3)?.itemsize(), 12);
+    /// assert_eq!(DType::void(3)?.descr(), "'|V3'");
+    /// assert!(matches!(DType::bytes(0), Err(Error::UnsupportedDtype { .. })));
+    /// # Ok::<(), sharray::Error>(())
+    /// ```
     pub fn bytes(width: usize) -> Result<Self> {
         Self::native(Kind::Bytes(width)).checked()
     }
@@ -159,6 +206,16 @@ impl DType {
     /// # Errors
     /// As [`structured`](Self::structured), and if fields overlap, are not in the order of their offsets, or end
     /// after the item: a .npy file cannot tell such dtypes.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{DType, Field};
+    ///
+    /// let fields = vec![Field::new("flag", DType::BOOL, 0), Field::new("value", DType::F64, 8)];
+    /// let padded = DType::structured_at(fields, 16)?;
+    /// assert_eq!((padded.itemsize(), padded.to_string().as_str()), (16, "{flag: bool, _: V7, value: float64}"));
+    /// # Ok::<(), sharray::Error>(())
+    /// ```
     pub fn structured_at(fields: Vec<Field>, itemsize: usize) -> Result<Self> {
         Self::of_rust_struct(fields, itemsize).checked()
     }
@@ -175,6 +232,16 @@ impl DType {
     ///
     /// # Errors
     /// [`Error::TooManyDimensions`], [`Error::ShapeOverflow`]; [`Error::UnsupportedDtype`] if it is wider than `i32::MAX`.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::DType;
+    ///
+    /// let matrix = DType::subarray(DType::F32, &[3, 3])?;
+    /// assert_eq!((matrix.itemsize(), matrix.is_subarray()), (36, true));
+    /// assert_eq!(DType::structured([("rotation", matrix)])?.descr(), "[('rotation', '<f4', (3, 3))]");
+    /// # Ok::<(), sharray::Error>(())
+    /// ```
     pub fn subarray(base: Self, shape: &[usize]) -> Result<Self> {
         let itemsize = checked_size_bytes(shape, base.itemsize())?;
         Self::of_parts(base, shape, itemsize).checked()
@@ -239,6 +306,17 @@ impl DType {
     ///
     /// It is a name such as `bfloat16`; for a structured dtype with such fields, the list of [`descr`](Self::descr) with those
     /// names in it. Where `ml_dtypes` is imported, NumPy's `descr_to_dtype` reads both.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::DType;
+    ///
+    /// assert_eq!(DType::F32.npy_attribute(), None);
+    /// let header = DType::void(2)?;                   // what NumPy alone sees
+    /// let attribute = DType::BFLOAT16.npy_attribute().expect("a header does not tell it");
+    /// assert_eq!(header.with_npy_attribute(&attribute)?, DType::BFLOAT16);
+    /// # Ok::<(), sharray::Error>(())
+    /// ```
     pub fn npy_attribute(&self) -> Option<String> {
         (self.without_foreign() != *self).then(|| match &self.kind {
             Kind::Number(number) => number.name().to_owned(),

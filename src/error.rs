@@ -5,12 +5,49 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 
 /// The result of every call that can fail.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix1;
+/// use sharray::{Result, SharedArray};
+///
+/// fn mean(name: &str) -> Result<Option<f64>> {
+///     let field = SharedArray::<f64, Ix1>::attach(name)?;
+///     Ok(field.read()?.mean())
+/// }
+/// assert!(mean("not a name").is_err());
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed: which array, what was found, what was expected.
 ///
 /// Every message is one line in lower case that names the array or the path it is about, or, where it is about none, the
 /// shape, the dtype or the text that was given. New kinds may be added, so a `match` needs a wildcard arm.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix2;
+/// use sharray::{Error, SharedArray};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let builder = SharedArray::<f32, Ix2>::builder().directory(&place);
+/// let field = match builder.attach("field") {
+///     Err(Error::NotFound { .. }) => builder.create("field", [480, 640])?,
+///     other => other?,
+/// };
+///
+/// let doubles = SharedArray::<f64, Ix2>::builder().directory(&place).attach("field");
+/// match doubles {
+///     Err(Error::Mismatch { found, expected, .. }) => println!("it is {found}, and was to be {expected}"),
+///     other => panic!("{other:?}"),
+/// }
+/// assert_eq!(
+///     builder.attach("camera/left").unwrap_err().to_string(),
+///     format!("no array named \"camera/left\" in {}", place.path().display()),
+/// );
+/// # assert_eq!(field.name(), "field");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

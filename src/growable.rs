@@ -119,6 +119,21 @@ impl<T: Element, D: Dimension> GrowableArray<T, D> {
     ///
     /// # Ordering
     /// Whoever sees the new length sees the rows, and what this process did before.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Ix2, array};
+    /// use sharray::{Error, GrowableArray};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let points = GrowableArray::<f32, Ix2>::builder().directory(&place).max_len(4).create("points", [0, 2])?;
+    /// assert_eq!(points.append(&array![[0.0, 1.0], [2.0, 3.0]])?, 0..2);
+    /// assert_eq!(points.try_append(&array![[4.0, 5.0]])?, 2..3);
+    /// assert_eq!(points.append_timeout(&array![[6.0, 7.0]], Duration::from_secs(1))?, 3..4);
+    /// assert!(matches!(points.append(&array![[8.0, 9.0]]), Err(Error::TableFull { len: 4, .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn append(&self, rows: &ArrayRef<T, D>) -> Result<Range<usize>> {
         append(&self.any, rows, u64::MAX)
     }
@@ -148,6 +163,19 @@ impl<T: Element, D: Dimension> GrowableArray<T, D> {
     ///
     /// # Ordering
     /// What their process did before it appended them is visible.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Ix1, arr1};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let log = sharray::GrowableArray::<i64, Ix1>::builder().directory(&place).create_from("log", &arr1(&[1, 2, 3]))?;
+    /// let rows = log.view()?;
+    /// log.append(&arr1(&[4]))?;
+    /// assert_eq!((rows.len(), log.view()?.len()), (3, 4));
+    /// assert_eq!(log.rows(1..4)?.sum(), 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn view(&self) -> Result<ArrayView<'_, T, D>> {
         Ok(self.any.there()?.view(&self.items))
     }
@@ -167,6 +195,21 @@ impl<T: Element, D: Dimension> GrowableArray<T, D> {
     /// # Errors
     /// [`Error::TimedOut`]; [`Error::Retired`] if the table was unlinked, and has fewer; [`Error::InvalidArgument`] if it can
     /// never have so many; [`Error::Forked`]; [`Error::Corrupt`].
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Ix1, arr1};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let log = sharray::GrowableArray::<i64, Ix1>::builder().directory(&place).create("log", [0])?;
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| log.append(&arr1(&[1, 2, 3])));
+    ///     assert_eq!(log.wait_len(2, Duration::from_secs(10))?, 3);
+    ///     Ok::<(), sharray::Error>(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_len(&self, len: usize, timeout: Duration) -> Result<usize> {
         self.any.wait_len(len, timeout)
     }

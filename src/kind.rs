@@ -4,6 +4,17 @@ use crate::layout::{Identity, flags, kind};
 use std::fmt;
 
 /// What kind of array a name stands for.
+///
+/// # Examples
+/// ```
+/// use sharray::{Kind, SharedCell};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// SharedCell::<f64>::builder().directory(&place).create("gain", 1.0)?;
+/// let kind = place.inspect("gain")?.kind;
+/// assert_eq!((kind, kind.to_string().as_str()), (Kind::Cell, "a cell"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {

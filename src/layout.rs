@@ -26,6 +26,19 @@ pub(crate) const MAGIC: [u8; 8] = *b"SHARRAY\0";
 /// The first eight bytes of a superblock that was ever written.
 pub(crate) const SUPERBLOCK_MAGIC: [u8; 8] = *b"SHARRAYC";
 /// The format that this library writes and reads.
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyArray, DType, FORMAT_VERSION};
+/// use std::os::unix::fs::FileExt;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// AnyArray::builder().directory(&place).create("field", &DType::U8, &[4])?;
+/// let mut number = [0; 4];                            // behind the eight bytes of the magic
+/// std::fs::File::open(place.path().join("field"))?.read_exact_at(&mut number, 8)?;
+/// assert_eq!(u32::from_le_bytes(number), FORMAT_VERSION);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const VERSION: u32 = 1;
 /// Reads back as itself on a little-endian machine only.
 pub(crate) const BYTE_ORDER_MARK: u32 = 0x0102_0304;
@@ -414,6 +427,12 @@ impl IdentityPage {
 /// The table of the format's offsets in Markdown, as docs/format.md shows it.
 ///
 /// It is made from the records that the library itself uses, so a tool that prints it tells the truth.
+///
+/// # Examples
+/// ```
+/// let table = sharray::format_table();
+/// assert!(table.contains("| `magic` |"), "{table}");
+/// ```
 #[allow(clippy::too_many_lines, reason = "it is one table")]
 pub fn format_table() -> String {
     let mut text = String::new();

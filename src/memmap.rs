@@ -115,6 +115,18 @@ impl<T: Element, D: Dimension, M: Access> Memmap<T, D, M> {
     ///
     /// # Panics
     /// If `rows` is zero, or the array has no dimensions.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{Mode, memmap};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data.dat");
+    /// # memmap::<f64>(&path).mode(Mode::Write).shape([1000, 10]).open()?.view_mut().fill(0.5);
+    /// let m = memmap::<f64>(&path).shape([1000, 10]).open()?;
+    /// let sum: f64 = m.chunks(64).map(|rows| rows.sum()).sum();
+    /// assert_eq!(sum, 5000.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn chunks(&self, rows: usize) -> Chunks<'_, T, D> {
         Chunks::new(self.view(), self.scan(rows))
     }
@@ -147,6 +159,17 @@ impl<T: Element, D: Dimension, M: Access> Memmap<T, D, M> {
     }
 
     /// The same with a dtype known at run time.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{DType, Mode, memmap};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data.dat");
+    /// memmap::<f64>(&path).mode(Mode::Write).shape([3]).open()?.close();
+    /// let any = memmap::<f64>(&path).open()?.into_any();
+    /// assert_eq!((any.dtype(), any.shape()), (&DType::F64, &[3][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_any(self) -> AnyMemmap {
         self.any
     }
@@ -166,6 +189,22 @@ impl<T: Element, D: Dimension, M: Writable> Memmap<T, D, M> {
     ///
     /// # Panics
     /// If `rows` is zero, or the array has no dimensions.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{Mode, memmap};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data.dat");
+    /// let mut m = memmap::<f64>(&path).mode(Mode::Write).shape([1000, 10]).open()?;
+    /// for (at, mut rows) in m.chunks_mut(64).enumerate() {
+    ///     rows.fill(at as f64);
+    /// }
+    /// assert_eq!(m.view()[[999, 0]], 15.0);
+    /// m.flush_rows(0..64)?;                               // these are on the disk now
+    /// m.flush_async()?;                                   // and all others on their way
+    /// m.flush()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn chunks_mut(&mut self, rows: usize) -> ChunksMut<'_, T, D> {
         let scan = self.scan(rows);
         ChunksMut::new(self.view_mut(), scan)

@@ -54,6 +54,19 @@ impl Extent {
 }
 
 /// A scan of an array: the ranges of rows of its chunks, which the kernel is asked to bring and to drop in time.
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyMemmap, DType, Mode};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.dat");
+/// # AnyMemmap::builder(&path).mode(Mode::Write).dtype(DType::F32).shape(&[1000, 10]).open()?;
+/// let m = AnyMemmap::builder(&path).dtype(DType::F32).shape(&[1000, 10]).open()?;
+/// let mut scan = m.scan(400).uncached();
+/// assert_eq!((scan.next(), scan.progress()), (Some(0..400), (400, 1000)));
+/// assert_eq!(scan.collect::<Vec<_>>(), [400..800, 800..1000]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Scan {
     /// `None` where nothing is to be fetched or dropped.
@@ -198,6 +211,23 @@ impl ExactSizeIterator for Scan {}
 type Progress<'a> = Box<dyn FnMut(usize, usize) + Send + 'a>;
 
 /// The chunks of an array, one after the other. See [`Memmap::chunks`](crate::Memmap::chunks).
+///
+/// # Examples
+/// ```
+/// use ndarray::Axis;
+/// use sharray::{Mode, Order, memmap};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.dat");
+/// # memmap::<f64>(&path).mode(Mode::Write).shape([10, 1000]).open()?.view_mut().fill(0.5);
+/// // In Fortran order, where columns are whole in the file:
+/// let m = memmap::<f64>(&path).shape([10, 1000]).order(Order::Fortran).open()?;
+/// let (mut done, mut sum) = (0, 0.0);
+/// for columns in m.chunks(64).axis(Axis(1)).uncached().progress(|columns, _all| done = columns) {
+///     sum += columns.sum();
+/// }
+/// assert_eq!((sum, done), (5000.0, 1000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Chunks<'a, T, D> {
     view: ArrayView<'a, T, D>,
     axis: Axis,
@@ -206,6 +236,19 @@ pub struct Chunks<'a, T, D> {
 }
 
 /// The chunks of an array, one after the other, to be written. See [`Memmap::chunks_mut`](crate::Memmap::chunks_mut).
+///
+/// # Examples
+/// ```
+/// use sharray::{Mode, memmap};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.dat");
+/// let mut m = memmap::<f64>(&path).mode(Mode::Write).shape([1000, 10]).open()?;
+/// let chunks = m.chunks_mut(300).progress(|rows, all| println!("{rows} of {all} rows"));
+/// assert_eq!(chunks.len(), 4);
+/// chunks.for_each(|mut rows| rows.fill(0.5));
+/// assert_eq!(m.view().sum(), 5000.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ChunksMut<'a, T, D> {
     rest: Option<ArrayViewMut<'a, T, D>>,
     axis: Axis,

@@ -3,9 +3,33 @@
 use crate::error::{Error, Result};
 
 /// The most dimensions that an array can have: what every version of NumPy can read.
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyArray, DType, Error, MAX_NDIM};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let builder = AnyArray::builder().directory(&place);
+/// assert!(builder.create("most", &DType::U8, &[1; MAX_NDIM]).is_ok());
+/// let more = builder.create("more", &DType::U8, &[1; MAX_NDIM + 1]);
+/// assert!(matches!(more, Err(Error::TooManyDimensions { ndim: 33, limit: 32 })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const MAX_NDIM: usize = 32;
 
 /// Which index of an array runs fastest in memory, in NumPy's words.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix2;
+/// use sharray::{Order, SharedArray};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let builder = SharedArray::<f32, Ix2>::builder().directory(&place);
+/// assert_eq!(builder.create("c", [2, 3])?.strides(), [12, 4]);
+/// assert_eq!(builder.order(Order::Fortran).create("fortran", [2, 3])?.strides(), [4, 8]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// The last index runs fastest, as in C: "row major".

@@ -175,6 +175,33 @@ impl Team {
     /// # Errors
     /// [`Error::TimedOut`] if they are not here in time; the team stays broken, and `reset` can be called again.
     /// [`Error::Retired`]; [`Error::Forked`]; [`Error::Truncated`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{Error, Team};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let patience = Duration::from_secs(5);
+    /// let builder = Team::builder().directory(&place);
+    /// let (team, other) = (builder.join("sim", 0, 2)?, builder.join("sim", 1, 2)?);
+    /// assert_eq!((team.rank(), team.size(), team.name()), (0, 2, "sim"));
+    ///
+    /// drop(other);
+    /// assert!(matches!(team.barrier(patience), Err(Error::PeerDied { rank: 1, .. })));
+    /// assert!(team.is_broken() && !team.is_retired());
+    ///
+    /// // Another one joins in its place, and they go on together:
+    /// let successor = builder.join("sim", 1, 2)?;
+    /// std::thread::scope(|scope| {
+    ///     let theirs = scope.spawn(|| successor.reset(patience).and_then(|()| successor.barrier(patience)));
+    ///     team.reset(patience)?;
+    ///     team.barrier(patience)?;
+    ///     theirs.join().unwrap()
+    /// })?;
+    /// assert!(!team.is_broken());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reset<'p>(&self, patience: impl Into<Patience<'p>>) -> Result<()> {
         // In this order, as a swap does in another thread.
         let mut steps = self.lock_steps()?;

@@ -27,6 +27,33 @@ use std::time::Duration;
 const COPIES: u32 = 4;
 
 /// One array that everyone sees change, with a dtype known at run time. See [`SharedArray`](crate::SharedArray).
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix2;
+/// use sharray::{AnyArray, DType, Order};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let field = AnyArray::builder()
+///     .directory(&place)
+///     .blocks(2)
+///     .attribute("unit", "K")
+///     .create("field", &DType::parse("<f4")?, &[4, 3])?;
+/// assert_eq!((field.name(), field.dtype(), field.shape()), ("field", &DType::F32, &[4, 3][..]));
+/// assert_eq!((field.order(), field.strides(), field.size_bytes()), (Order::C, vec![12, 4], 48));
+/// assert_eq!(field.attributes()["unit"], "K");
+/// assert_eq!((field.blocks(), field.rows(1..2)?, field.blocks_of(0..3)?), (2, 2..4, 0..2));
+///
+/// field.write()?.view_mut::<f32, Ix2>().expect("it is one of f32").fill(0.5);
+/// assert_eq!(field.read()?.view::<f32, Ix2>().expect("it is one of f32").sum(), 6.0);
+/// assert_eq!(field.sequence(), 4, "two for each block");
+///
+/// let other = AnyArray::builder().directory(&place).attach("field")?;
+/// assert_eq!(other.generation(), field.generation());
+/// assert!(!other.is_read_only() && !other.is_retired() && !other.is_inherited() && !other.is_unverified());
+/// other.check_whole()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnyArray {
     attachment: Arc<Attachment>,
@@ -132,6 +159,19 @@ impl AnyArray {
     /// keeps them consistent. It is valid while a handle or a guard of this attach lives.
     ///
     /// Reading them is a race unless it is done with atomics or outside Rust; see [`read`](Self::read) for what is not.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyArray, DType};
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let counts = AnyArray::builder().directory(&place).create("counts", &DType::U64, &[16])?;
+    /// // SAFETY: an aligned u64 of the array, which is there while `counts` lives, and which others write with atomics as well.
+    /// let first = unsafe { AtomicU64::from_ptr(counts.as_ptr().cast_mut().cast()) };
+    /// assert_eq!(first.load(Ordering::Relaxed), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn as_ptr(&self) -> *const u8 {
         self.segment().payload(0).unwrap_or(std::ptr::dangling_mut::<u128>().cast())
     }
@@ -188,6 +228,25 @@ impl AnyArray {
     ///
     /// # Errors
     /// As [`SharedArray::read_blocks`](crate::SharedArray::read_blocks).
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyArray, DType};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = AnyArray::builder().directory(&place).blocks(4).create("field", &DType::F64, &[100, 3])?;
+    /// field.write_blocks(0..2, None)?.clear_poison();
+    /// assert_eq!(field.read_blocks(1..3, Some(Duration::from_secs(1)))?.rows(), 25..75);
+    ///
+    /// let at_once = Some(Duration::ZERO);
+    /// assert_eq!(field.read_blocks(3..4, at_once)?.shape(), [25, 3]);
+    /// assert_eq!(field.try_read()?.rows(), 0..100);
+    /// assert_eq!(field.read_timeout(Duration::from_secs(1))?.rows(), 0..100);
+    /// assert_eq!(field.try_write()?.rows(), 0..100);
+    /// assert_eq!(field.write_timeout(Duration::from_secs(1))?.rows(), 0..100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_blocks(&self, blocks: Range<usize>, timeout: Option<Duration>) -> Result<AnyReadGuard<'_>> {
         self.read_until(self.segment().part(blocks)?, deadline_ns(timeout))
     }
@@ -229,6 +288,19 @@ impl AnyArray {
     ///
     /// # Errors
     /// As [`SharedArray::read_blocks`](crate::SharedArray::read_blocks).
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyArray, DType};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = AnyArray::builder().directory(&place).blocks(2).create("field", &DType::F64, &[100])?;
+    /// let (first, second) = (field.read_owned(0..1, None)?, field.write_owned(1..2, None)?);
+    /// drop(field);
+    /// std::thread::spawn(move || drop(second)).join().unwrap();
+    /// assert_eq!(first.rows(), 0..50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_owned(&self, blocks: Range<usize>, timeout: Option<Duration>) -> Result<OwnedReadGuard> {
         let part = self.segment().part(blocks)?;
         let lease = self.lease(Arc::clone(&self.attachment), &part, deadline_ns(timeout))?;
@@ -296,6 +368,21 @@ impl AnyArray {
     /// # Errors
     /// [`Error::InvalidArgument`] if `target` has another length; and as
     /// [`SharedArray::snapshot`](crate::SharedArray::snapshot).
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyArray, DType};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = AnyArray::builder().directory(&place).create("field", &DType::U16, &[2, 3])?;
+    /// let mut bytes = [1; 12];
+    /// field.read_into(&mut bytes)?;
+    /// assert_eq!(bytes, [0; 12]);
+    /// field.try_read_into(&mut bytes)?;
+    /// field.read_into_timeout(&mut bytes, Duration::from_secs(1))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_into(&self, target: &mut [u8]) -> Result<()> {
         self.read_bytes_until(target, u64::MAX)
     }
@@ -400,6 +487,20 @@ impl AnyArray {
     ///
     /// # Errors
     /// As [`SharedArray::wait_changed`](crate::SharedArray::wait_changed).
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyArray, DType};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let state = AnyArray::builder().directory(&place).create("state", &DType::U8, &[4])?;
+    /// let seen = state.sequence();
+    /// state.write()?.clear_poison();
+    /// assert_eq!(state.wait_changed(seen, Duration::from_secs(1))?, seen + 2);
+    /// state.flush()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_changed(&self, since: u64, timeout: Duration) -> Result<u64> {
         wait_changed(&self.attachment, since, deadline_ns(Some(timeout)))
     }

@@ -67,6 +67,18 @@ impl<A> ArrayBuilder<A> {
 
     /// Takes no part: writes nothing into the file, and reads copies. Happens by itself where the file may only be
     /// read. For attaching.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let builder = sharray::SharedArray::<f64, Ix1>::builder().directory(&place);
+    /// builder.create("field", [100])?;
+    /// let onlooker = builder.read_only().attach("field")?;
+    /// assert!(onlooker.is_read_only() && onlooker.read()?.is_copy());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.access = Access::ReadOnly;
@@ -74,6 +86,24 @@ impl<A> ArrayBuilder<A> {
     }
 
     /// Waits at most so long until the array exists. For `attach`; what is not there, `open` creates at once.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::SharedArray;
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let builder = SharedArray::<f64, Ix1>::builder().directory(&place);
+    /// let waiting = builder.clone().wait(Duration::from_secs(10));
+    /// std::thread::scope(|scope| {
+    ///     let reader = scope.spawn(|| waiting.attach("field").map(|field| field.blocks()));
+    ///     builder.create("field", [100])?;
+    ///     assert_eq!(reader.join().unwrap()?, 1);
+    ///     Ok::<(), sharray::Error>(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn wait(mut self, patience: Duration) -> Self {
         self.wait = Some(patience);
@@ -195,6 +225,22 @@ impl ArrayBuilder<AnyArray> {
     ///
     /// # Errors
     /// As for [`create`](Self::create), and those of `fill`: then no array is created.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{AnyArray, DType};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let builder = AnyArray::builder().directory(&place).participants(8).permissions(0o640).huge_pages(false);
+    /// let ones = builder.create_with("ones", &DType::F64, &[100], |guard| {
+    ///     guard.view_mut::<f64, Ix1>().expect("it is one of f64").fill(1.0);
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(builder.open("ones", &DType::F64, &[100])?.generation(), ones.generation());
+    /// assert_eq!(builder.attach("ones")?.read()?.view::<f64, Ix1>().expect("it is one of f64").sum(), 100.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_with(
         &self,
         name: &str,

@@ -114,6 +114,23 @@ impl ArrayBuilder<AnyArray> {
     ///
     /// # Errors
     /// As for [`import_npy`](Self::import_npy).
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyArray, DType};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path().join("arrays"))?;
+    /// # let path = folder.path().join("data.dat");
+    /// std::fs::write(&path, [9, 9, 1, 2, 3, 4, 5, 6])?;   // a header of two bytes, and the items
+    /// let mut done = 0;
+    /// let progress = |bytes, _all| done = bytes;
+    /// let field = AnyArray::builder().directory(&place).import_raw("field", &path, 2, &DType::U8, &[2, 3], progress)?;
+    /// assert_eq!((field.shape(), done), (&[2, 3][..], 6));
+    ///
+    /// field.export_raw(&path, |_, _| {})?;
+    /// assert_eq!(std::fs::read(&path)?, [1, 2, 3, 4, 5, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn import_raw(
         &self,
         name: &str,
@@ -189,6 +206,23 @@ impl AnyArray {
     ///
     /// # Errors
     /// As for [`export_npy`](Self::export_npy).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{AnyArray, SharedArray};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path().join("arrays"))?;
+    /// # let path = folder.path().join("field.npy");
+    /// let field = SharedArray::<f64, Ix1>::builder().directory(&place).create("field", [100])?;
+    /// let progress = |done, all| println!("{done} of {all} bytes");
+    /// field.export_npy_with(&path, progress)?;
+    ///
+    /// let typed = SharedArray::<f64, Ix1>::builder().directory(&place).import_npy_with("typed", &path, progress)?;
+    /// let any = AnyArray::builder().directory(&place).import_npy_with("any", &path, progress)?;
+    /// assert_eq!((typed.shape(), any.shape()), (&[100][..], &[100][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn export_npy_with(&self, path: impl AsRef<Path>, mut progress: impl FnMut(u64, u64)) -> Result<()> {
         let Form { dtype, shape, order, .. } = self.form().clone();
         let header = npy_file::header_of(&Preamble { dtype, order, shape })?;

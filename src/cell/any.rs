@@ -14,6 +14,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A small value whose dtype is known at run time. See [`SharedCell`](crate::SharedCell).
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyCell, DType, SharedCell};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let gain = SharedCell::<f64>::builder().directory(&place).attribute("unit", "V").create("gain", 1.0)?;
+///
+/// let any = AnyCell::builder().directory(&place).attach("gain")?;
+/// assert_eq!((any.name(), any.dtype(), any.shape()), ("gain", &DType::F64, &[][..]));
+/// assert_eq!((any.size_bytes(), any.attributes()["unit"].as_str()), (8, Some("V")));
+/// assert_eq!((any.order(), any.generation()), (gain.order(), gain.generation()));
+/// assert!(!any.is_read_only() && !any.is_retired() && !any.is_inherited());
+///
+/// let seen = any.sequence();
+/// any.store(&2.0_f64.to_le_bytes())?;
+/// any.try_store(&3.0_f64.to_le_bytes())?;
+/// any.store_timeout(&4.0_f64.to_le_bytes(), Duration::from_secs(1))?;
+/// assert_eq!(any.wait_changed(seen, Duration::from_secs(1))?, seen + 3);
+///
+/// let mut value = [0; 8];
+/// any.load_into(&mut value)?;
+/// assert_eq!(f64::from_le_bytes(value), 4.0);
+/// any.check_whole()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnyCell {
     attachment: Arc<Attachment>,
@@ -207,6 +234,23 @@ impl AnyCell {
 }
 
 /// The writer of a cell whose dtype is known at run time. It stays on its thread.
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyCell, DType};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let count = AnyCell::builder().directory(&place).create("count", &DType::U32, &[], &[0; 4])?;
+/// let mut writer = count.writer()?;
+/// writer.store(&1_u32.to_le_bytes())?;
+/// writer.store(&2_u32.to_le_bytes())?;
+/// drop(writer);
+/// count.try_writer()?.store(&3_u32.to_le_bytes())?;
+/// count.writer_timeout(Duration::from_secs(1))?.store(&4_u32.to_le_bytes())?;
+/// assert_eq!(count.sequence(), 5, "the first value counts");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnyCellWriter<'c> {
     role: Role<Here<'c>>,
@@ -214,6 +258,18 @@ pub struct AnyCellWriter<'c> {
 
 /// The writer of a cell that keeps it attached itself: for those who cannot borrow, as bindings to other languages and
 /// futures cannot. It may be sent to another thread.
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyCell, DType};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let count = AnyCell::builder().directory(&place).create("count", &DType::U32, &[], &[0; 4])?;
+/// let mut writer = count.writer_owned(None)?;
+/// std::thread::spawn(move || writer.store(&1_u32.to_le_bytes())).join().unwrap()?;
+/// assert_eq!(count.sequence(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct OwnedCellWriter {
     role: Role<Arc<Attachment>>,

@@ -48,6 +48,20 @@ impl<C> CellBuilder<C> {
     common_options!("cell");
 
     /// Takes no part: writes nothing into the file. Happens by itself where the file may only be read. For attaching.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{Error, SharedCell};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let builder = SharedCell::<f64>::builder().directory(&place);
+    /// builder.create("gain", 1.0)?;
+    /// let onlooker = builder.wait(Duration::from_secs(1)).read_only().attach("gain")?;
+    /// assert_eq!(onlooker.load(), 1.0);
+    /// assert!(matches!(onlooker.store(2.0), Err(Error::ReadOnly { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.access = Access::ReadOnly;

@@ -29,6 +29,18 @@ impl Directory {
     ///
     /// # Errors
     /// As for [`collect_garbage`](Self::collect_garbage).
+    ///
+    /// # Examples
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let camera = sharray::Publisher::<u8, ndarray::Ix1>::builder().directory(&place).create("camera", [4])?;
+    /// let mut looked_at = 0;
+    /// let gone = place.collect_garbage_with(|done, _all| looked_at = done)?;
+    /// assert_eq!((gone.len(), looked_at), (0, 1));
+    /// assert!(place.collect_garbage()?.is_empty(), "its producer lives");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn collect_garbage_with(&self, mut progress: impl FnMut(u64, u64)) -> Result<Vec<String>> {
         let mut candidates = Vec::new();
         self.visit(self.path(), &mut |path| {
@@ -63,7 +75,7 @@ impl Directory {
     }
 
     fn collect(&self, path: &str) -> bool {
-        if path.rsplit('/').next().is_some_and(|leaf| leaf.starts_with(TEMPORARY_PREFIX)) {
+        if path.split('/').any(|part| part.starts_with(TEMPORARY_PREFIX)) {
             return self.collect_temporary(path);
         }
         let Ok(name) = Name::parse(path) else { return false };
@@ -72,11 +84,17 @@ impl Directory {
         agree(&file).is_some() && self.unlink_file(&name, &file, agree).unwrap_or(false)
     }
 
-    /// A file that never got its name, if its maker is dead.
+    /// A file that never got its name, or is in a folder that has none, if its maker is dead; and then the folder.
     fn collect_temporary(&self, path: &str) -> bool {
         let Ok(file) = file::open_beneath(&self.0.fd, path, true) else { return false };
-        byte_lock::try_lock(&file, LOCK_NAME, Mode::Exclusive).unwrap_or(false)
-            && file::remove(&self.0.fd, path).is_ok()
+        let is_free = |byte| byte_lock::try_lock(&file, byte, Mode::Exclusive).unwrap_or(false);
+        let is_gone = is_free(LOCK_NAME) && is_free(LOCK_MEMBERS) && file::remove(&self.0.fd, path).is_ok();
+        let folder = path.rsplit_once('/').map(|(folder, _)| folder).filter(|folder| folder.contains(TEMPORARY_PREFIX));
+        if let (true, Some(folder)) = (is_gone, folder) {
+            // If others are in it, it goes with the last of them.
+            _ = file::remove_folder(&self.0.fd, folder);
+        }
+        is_gone
     }
 
     /// The array, if it is garbage. While the value lives nobody can attach to it.

@@ -17,6 +17,25 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Who takes part in an array, as its table of participants says.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix1;
+/// use sharray::{Publisher, Subscriber};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = Publisher::<u8, Ix1>::builder().directory(&place).create("camera", [4])?;
+/// let viewer = Subscriber::<u8, Ix1>::builder().directory(&place).lossless().attach("camera")?;
+/// camera.loan()?.publish();
+/// let frame = viewer.latest()?;
+///
+/// let who = place.inspect("camera")?.participants;
+/// let slow: Vec<_> = who.iter().filter(|who| who.is_alive && who.behind > 0).collect();
+/// assert_eq!((slow.len(), slow[0].pid, slow[0].pins), (1, std::process::id(), 1));
+/// assert_eq!(who.iter().filter(|who| who.is_producer).count(), 1);
+/// # drop(frame);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ParticipantInfo {
@@ -42,6 +61,23 @@ pub struct ParticipantInfo {
 }
 
 /// An array seen from outside: a snapshot that attaches nothing and disturbs nobody.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix2;
+/// use sharray::{DType, Kind, Publisher};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = Publisher::<f32, Ix2>::builder().directory(&place).history(4).create("camera", [480, 640])?;
+/// camera.loan()?.publish();
+///
+/// let info = place.inspect("camera")?;
+/// assert_eq!((info.kind, &info.dtype, &info.shape[..]), (Kind::Stream, &DType::F32, &[480, 640][..]));
+/// assert_eq!((info.sequence, info.history, info.is_closed), (1, 4, false));
+/// assert_eq!(info.producer().map(|producer| producer.pid), Some(std::process::id()));
+/// println!("np.memmap({:?}, {:?}, \"r\", {}, ...)", info.path, info.dtype.descr(), info.data_offset);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Info {
@@ -122,6 +158,18 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Io`] if the folder itself cannot be read.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let builder = sharray::SharedArray::<f64, Ix1>::builder().directory(&place);
+    /// let (b, a) = (builder.create("b", [1])?, builder.create("a", [1])?);
+    /// let names: Vec<String> = place.list()?.into_iter().map(|info| info.name).collect();
+    /// assert_eq!(names, ["a", "b"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn list(&self) -> Result<Vec<Info>> {
         let mut found = Vec::new();
         self.visit(self.path(), &mut |path| {

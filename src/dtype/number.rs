@@ -4,6 +4,14 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 /// A boolean or a number, of either byte order.
+///
+/// # Examples
+/// ```
+/// use sharray::{DType, Number};
+///
+/// assert_eq!((Number::F16.name(), Number::F16.itemsize()), ("float16", 2));
+/// assert_eq!(DType::number(Number::Float8E4M3Fn).to_string(), "float8_e4m3fn");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Number {
@@ -169,6 +177,17 @@ impl Number {
 }
 
 /// What a `datetime64` or `timedelta64` counts: `25s`, `ns`, or nothing in particular.
+///
+/// # Examples
+/// ```
+/// use sharray::{DType, TimeUnit};
+///
+/// let unit = TimeUnit::new(25, "s").expect("s is a unit");
+/// assert_eq!((unit.count(), unit.symbol(), unit.to_string().as_str()), (Some(25), Some("s"), "[25s]"));
+/// assert_eq!(DType::datetime64(unit), DType::parse("M8[25s]")?);
+/// assert_eq!(TimeUnit::GENERIC.count(), None);
+/// # Ok::<(), sharray::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimeUnit(Option<(NonZeroU32, &'static str)>);
 

@@ -4,6 +4,15 @@ use super::DType;
 use std::fmt;
 
 /// One field of a structured dtype.
+///
+/// # Examples
+/// ```
+/// use sharray::{DType, Field};
+///
+/// let field = Field::new("t", DType::F64, 8).with_title("time in seconds");
+/// assert_eq!((field.name(), field.title()), ("t", Some("time in seconds")));
+/// assert_eq!((field.dtype(), field.offset()), (&DType::F64, 8));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Field {
     pub(super) name: String,
@@ -46,6 +55,17 @@ impl Field {
 }
 
 /// A structured dtype: fields in the order of their offsets, which do not overlap but may leave bytes between them.
+///
+/// # Examples
+/// ```
+/// use sharray::{DType, DTypeKind};
+///
+/// let sample = DType::structured([("time", DType::F64), ("channel", DType::U16)])?;
+/// let DTypeKind::Struct(parts) = sample.kind() else { panic!("it has fields") };
+/// let names: Vec<&str> = parts.fields().iter().map(|field| field.name()).collect();
+/// assert_eq!((names, parts.itemsize()), (vec!["time", "channel"], 10));
+/// # Ok::<(), sharray::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Struct {
     pub(super) fields: Vec<Field>,
@@ -93,6 +113,16 @@ impl fmt::Display for Struct {
 }
 
 /// A sub-array: the dtype of a field that holds a small array in C order.
+///
+/// # Examples
+/// ```
+/// use sharray::{DType, DTypeKind};
+///
+/// let matrix = DType::subarray(DType::F32, &[3, 3])?;
+/// let DTypeKind::Subarray(parts) = matrix.kind() else { panic!("it is an array") };
+/// assert_eq!((parts.base(), parts.shape()), (&DType::F32, &[3, 3][..]));
+/// # Ok::<(), sharray::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subarray {
     pub(super) base: Box<DType>,

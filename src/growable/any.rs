@@ -24,6 +24,40 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// A table that rows are appended to, with a dtype known at run time. See [`GrowableArray`](crate::GrowableArray).
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix2;
+/// use sharray::{AnyGrowable, DType, Error};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let log = AnyGrowable::builder()
+///     .directory(&place)
+///     .max_len(1_000_000)
+///     .attribute("unit", "K")
+///     .create("log", &DType::U16, &[0, 3])?;
+/// let rows = log.append_with(2, None, |bytes| {
+///     bytes.fill(1);
+///     Ok::<(), Error>(())
+/// })?;
+/// assert_eq!(rows, 0..2);
+/// assert_eq!(log.view::<u16, Ix2>()?[[1, 2]], 0x0101);
+/// assert_eq!(log.bytes(0..2)?.len(), 12);
+///
+/// assert_eq!((log.name(), log.dtype(), log.len(), log.is_empty()), ("log", &DType::U16, 2, false));
+/// assert_eq!((log.shape(), log.row_shape(), log.row_bytes()), (vec![2, 3], &[3][..], 6));
+/// assert_eq!((log.max_len(), log.strides()), (1_000_000, vec![6, 2]));
+/// assert_eq!(log.attributes()["unit"], "K");
+/// assert_eq!(log.wait_len(2, Duration::from_secs(1))?, 2);
+/// assert_eq!((log.commit()?, log.committed()), (2, 2));
+///
+/// let other = AnyGrowable::builder().directory(&place).read_only().attach("log")?;
+/// assert!(other.is_read_only() && !other.is_retired() && !other.is_inherited());
+/// assert_eq!(other.generation(), log.generation());
+/// other.check_whole()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnyGrowable {
     attachment: Arc<Attachment>,
@@ -123,6 +157,17 @@ impl AnyGrowable {
 
     /// Where the first row is. The rows below [`len`](Self::len) may be read as long as a handle of this attach lives; they
     /// never change.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Ix1, arr1};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let log = sharray::GrowableArray::<i64, Ix1>::builder().directory(&place).create_from("log", &arr1(&[1, 2]))?;
+    /// // SAFETY: two rows are there, and never change.
+    /// assert_eq!(unsafe { log.as_ptr().cast::<i64>().add(1).read() }, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn as_ptr(&self) -> *const u8 {
         self.segment().payload(0).unwrap_or(std::ptr::dangling_mut::<u128>().cast())
     }

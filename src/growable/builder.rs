@@ -78,6 +78,21 @@ impl<G> GrowableBuilder<G> {
     }
 
     /// Waits at most so long until the table exists. For `attach`; what is not there, `open` creates at once.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{Error, GrowableArray};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let builder = GrowableArray::<f64, Ix1>::builder().directory(&place);
+    /// let late = builder.clone().wait(Duration::from_millis(2)).attach("log");
+    /// assert!(matches!(late, Err(Error::TimedOut { .. })));
+    /// builder.create("log", [0])?;
+    /// assert!(builder.wait(Duration::from_secs(1)).attach("log")?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn wait(mut self, patience: Duration) -> Self {
         self.wait = Some(patience);

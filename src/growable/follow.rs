@@ -14,6 +14,24 @@ use std::time::Duration;
 ///
 /// It ends when the table was unlinked and all its rows were told. After an error, a time-out for one, it may be asked
 /// again, and goes on where it was.
+///
+/// # Examples
+/// ```
+/// use ndarray::{Ix1, arr1};
+/// use sharray::{AnyGrowable, Error, GrowableArray};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let log = GrowableArray::<f64, Ix1>::builder().directory(&place).create_from("log", &arr1(&[1.0, 2.0]))?;
+/// let any = AnyGrowable::builder().directory(&place).attach("log")?;
+/// let mut rows = any.follow().from_row(0).timeout(Duration::from_millis(2));
+/// assert_eq!(rows.next().expect("it is not unlinked")?, 0..2);
+/// assert!(matches!(rows.next(), Some(Err(Error::TimedOut { .. }))));
+/// log.append(&arr1(&[3.0]))?;
+/// assert_eq!(rows.next().expect("it is not unlinked")?, 2..3);
+/// assert_eq!(rows.next_row(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnyFollow<'g> {
     table: &'g AnyGrowable,
@@ -73,6 +91,23 @@ impl Iterator for AnyFollow<'_> {
 ///
 /// It ends when the table was unlinked and all its rows were given. After an error, a time-out for one, it may be asked
 /// again, and goes on where it was.
+///
+/// # Examples
+/// ```
+/// use ndarray::{Ix1, arr1};
+/// use sharray::GrowableArray;
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let log = GrowableArray::<f64, Ix1>::builder().directory(&place).create_from("log", &arr1(&[1.0, 2.0]))?;
+/// let mut new = log.follow().timeout(Duration::from_secs(1));
+/// log.append(&arr1(&[3.0, 4.0]))?;
+/// assert_eq!(new.next().expect("it is not unlinked")?, arr1(&[3.0, 4.0]));
+///
+/// // After a restart, from where one was:
+/// assert_eq!(log.follow().from_row(new.next_row() - 1).next().expect("it is not unlinked")?, arr1(&[4.0]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Follow<'g, T, D = IxDyn> {
     any: AnyFollow<'g>,

@@ -16,6 +16,26 @@ use std::sync::Arc;
 /// Lends an array of a run-time dtype, or some of its blocks, to be read.
 ///
 /// It stays on its thread. Dropping it lets writers in.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix2;
+/// use sharray::{AnyArray, DType, Order};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let field = AnyArray::builder().directory(&place).blocks(2).create("field", &DType::F64, &[10, 3])?;
+/// let guard = field.read_blocks(1..2, None)?;
+/// assert_eq!((guard.dtype(), guard.shape(), guard.rows()), (&DType::F64, vec![5, 3], 5..10));
+/// assert_eq!((guard.order(), guard.strides(), guard.is_copy()), (Order::C, vec![24, 8], false));
+/// assert_eq!(guard.view::<f64, Ix2>().expect("it is one of f64").sum(), 0.0);
+/// assert!(guard.view::<u64, Ix2>().is_none(), "it is not one of u64");
+/// assert_eq!(guard.scan(2).collect::<Vec<_>>(), [0..2, 2..4, 4..5]);
+///
+/// let first = guard.as_ptr().cast::<f64>();
+/// // SAFETY: it points to 15 items, which nobody writes while the guard lives.
+/// assert_eq!(unsafe { first.read() }, 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct AnyReadGuard<'a> {
     part: Part,
     lease: Reading<Here<'a>>,
@@ -24,6 +44,26 @@ pub struct AnyReadGuard<'a> {
 /// Lends an array of a run-time dtype, or some of its blocks, to be written by nobody else.
 ///
 /// It stays on its thread. Dropping it ends the write; dropped by a panic, it leaves its blocks poisoned.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix2;
+/// use sharray::{AnyArray, DType};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let field = AnyArray::builder().directory(&place).create("field", &DType::F64, &[10, 3])?;
+/// let mut guard = field.write()?;
+/// guard.view_mut::<f64, Ix2>().expect("it is one of f64").fill(0.5);
+/// if guard.is_poisoned() {
+///     guard.clear_poison();                           // all of it was written
+/// }
+/// let first = guard.as_mut_ptr().cast::<f64>();
+/// // SAFETY: it points to 30 items, which nobody else reads or writes while the guard lives.
+/// unsafe { first.write(1.0) };
+/// drop(guard);
+/// assert_eq!(field.read()?.view::<f64, Ix2>().expect("it is one of f64").sum(), 15.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct AnyWriteGuard<'a> {
     part: Part,
     lease: Writing<Here<'a>>,
@@ -34,12 +74,43 @@ pub struct AnyWriteGuard<'a> {
 ///
 /// It may be sent to and dropped on another thread. [`WouldDeadlock`](crate::Error::WouldDeadlock) speaks of the thread
 /// that took it.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix1;
+/// use sharray::{AnyArray, DType};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let field = AnyArray::builder().directory(&place).create("field", &DType::F64, &[100])?;
+/// let guard = field.read_owned(0..1, None)?;
+/// drop(field);                                        // the guard keeps it attached
+/// let sum = std::thread::spawn(move || guard.view::<f64, Ix1>().expect("it is one of f64").sum());
+/// assert_eq!(sum.join().unwrap(), 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct OwnedReadGuard {
     part: Part,
     lease: Reading<Arc<Attachment>>,
 }
 
 /// Lends an array to be written, like [`AnyWriteGuard`], and keeps it attached itself. See [`OwnedReadGuard`].
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix1;
+/// use sharray::{AnyArray, DType, Error};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let field = AnyArray::builder().directory(&place).create("field", &DType::F64, &[100])?;
+/// let mut guard = field.write_owned(0..1, None)?;
+/// guard.view_mut::<f64, Ix1>().expect("it is one of f64").fill(0.5);
+/// std::thread::spawn(move || drop(guard)).join().unwrap();
+/// assert!(field.read().is_ok());
+///
+/// field.write_owned(0..1, None)?.fail();              // as if it had panicked half way
+/// assert!(matches!(field.read(), Err(Error::Poisoned { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct OwnedWriteGuard {
     part: Part,
     lease: Writing<Arc<Attachment>>,

@@ -83,6 +83,22 @@ impl<T: Element, D: Dimension> Items<T, D> {
 ///     scope.spawn(move || drop(guard)); // the thread that took it gives it back
 /// });
 /// ```
+///
+/// # Examples
+/// ```
+/// use ndarray::{ArrayRef2, Ix2};
+/// use sharray::SharedArray;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let field = SharedArray::<f64, Ix2>::builder().directory(&place).blocks(2).create("field", [10, 3])?;
+/// fn mean(rows: &ArrayRef2<f64>) -> Option<f64> {
+///     rows.mean()
+/// }
+/// let guard = field.read_block(1)?;
+/// assert_eq!(mean(&guard), Some(0.0));
+/// assert_eq!((guard.rows(), guard[[0, 2]], guard.is_copy()), (5..10, 0.0, false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ReadGuard<'a, T, D = IxDyn> {
     /// Never lent but by reference: it must not outlive the lease.
     view: ArrayView<'a, T, D>,
@@ -135,6 +151,20 @@ impl<'a, T: Element, D: Dimension> ReadGuard<'a, T, D> {
     ///
     /// # Panics
     /// As for [`chunks`](Self::chunks).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix2;
+    /// use rayon::iter::ParallelIterator;
+    /// use sharray::SharedArray;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let field = SharedArray::<f64, Ix2>::builder().directory(&place).create("field", [1000, 10])?;
+    /// field.write()?.fill(0.5);
+    /// let sum: f64 = field.read()?.par_chunks(64).map(|rows| rows.sum()).sum();
+    /// assert_eq!(sum, 5000.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg(feature = "rayon")]
     pub fn par_chunks(&self, rows: usize) -> rayon::iter::IterBridge<Chunks<'_, T, D>> {
         self.chunks(rows).in_parallel()
@@ -167,6 +197,37 @@ impl<T, D: Dimension> Deref for ReadGuard<'_, T, D> {
 /// std::thread::scope(|scope| {
 ///     scope.spawn(move || drop(guard)); // the thread that took it gives it back
 /// });
+/// ```
+///
+/// # Examples
+/// ```
+/// use ndarray::{Ix2, array};
+/// use sharray::{Error, SharedArray};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let field = SharedArray::<f64, Ix2>::builder().directory(&place).create("field", [2, 2])?;
+/// field.write()?.assign(&array![[1.0, 2.0], [3.0, 4.0]]);
+/// field.write()?.row_mut(0).fill(0.0);
+///
+/// // Whoever dies half way leaves poison. The next one puts it right, and says so.
+/// # std::panic::set_hook(Box::new(|_| {}));
+/// std::thread::scope(|scope| {
+///     let writer = scope.spawn(|| {
+///         let mut guard = field.write().unwrap();
+///         guard[[0, 0]] = -1.0;
+///         panic!("half way");
+///     });
+///     assert!(writer.join().is_err());
+/// });
+/// assert!(matches!(field.read(), Err(Error::Poisoned { block: 0, .. })));
+/// let mut guard = field.write()?;
+/// assert_eq!((guard.is_poisoned(), guard.rows()), (true, 0..2));
+/// guard[[0, 0]] = 0.0;
+/// guard.clear_poison();
+/// drop(guard);
+/// field.write()?.fill(1.0);                           // so does overwriting all of it
+/// assert_eq!(field.read()?.sum(), 4.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct WriteGuard<'a, T, D = IxDyn> {
     /// Never lent but by reference: it must not outlive the lease.

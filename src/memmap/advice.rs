@@ -1,6 +1,18 @@
 //! What the kernel can be told about how a map will be used.
 
 /// How a map, or a part of one, will be used. It changes how fast things are, and nothing else.
+///
+/// # Examples
+/// ```
+/// use sharray::{Advice, Mode, memmap};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.dat");
+/// # memmap::<u8>(&path).mode(Mode::Write).shape([1 << 16]).open()?;
+/// let m = memmap::<u8>(&path).open()?;
+/// m.advise(Advice::Random)?;
+/// m.advise_range(Advice::WillNeed, 0..4096)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Advice {

@@ -58,6 +58,21 @@ impl AnyMemmap {
     }
 
     /// The path that was given.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyMemmap, AnyMode, DType, Mode, Order};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data.dat");
+    /// let builder = AnyMemmap::builder(&path).offset(8).dtype(DType::U16).shape(&[2, 3]).order(Order::Fortran);
+    /// let m = builder.mode(Mode::Write).open()?;
+    /// assert_eq!((m.path(), m.mode(), m.is_writable()), (path.as_path(), AnyMode::Write, true));
+    /// assert_eq!((m.offset(), m.size_bytes()), (8, 12));
+    /// assert_eq!((m.order(), m.strides()), (Order::Fortran, &[2, 4][..]));
+    /// assert_eq!(m.file().metadata()?.len(), 20);
+    /// m.check_whole()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -103,6 +118,20 @@ impl AnyMemmap {
     }
 
     /// Where the first item is in memory. There are [`size_bytes`](Self::size_bytes) bytes, aligned as the offset in the file is.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyMemmap, DType, Mode};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data.dat");
+    /// let m = AnyMemmap::builder(&path).mode(Mode::Write).dtype(DType::F64).shape(&[100]).open()?;
+    /// let first = m.as_mut_ptr().expect("it may be written").cast::<f64>();
+    /// // SAFETY: it points to 100 items, of which nobody else has a view.
+    /// unsafe { first.write(0.5) };
+    /// // SAFETY: as above.
+    /// assert_eq!(unsafe { m.as_ptr().cast::<f64>().read() }, 0.5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn as_ptr(&self) -> *const u8 {
         self.map.base()
     }
@@ -128,6 +157,22 @@ impl AnyMemmap {
     ///
     /// # Errors
     /// [`Error::ReadOnly`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyMemmap, Error, Mode};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data.dat");
+    /// std::fs::write(&path, b"plain bytes")?;
+    /// let mut m = AnyMemmap::builder(&path).mode(Mode::ReadWrite).open()?;
+    /// m.bytes_mut()?[0] = b'P';
+    /// m.flush_range(0..1)?;
+    /// assert_eq!(std::fs::read(&path)?, b"Plain bytes");
+    ///
+    /// let mut m = AnyMemmap::builder(&path).open()?;
+    /// assert!(matches!(m.bytes_mut(), Err(Error::ReadOnly { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn bytes_mut(&mut self) -> Result<&mut [u8]> {
         self.map.bytes_mut().ok_or_else(|| Error::ReadOnly { name: name_of(&self.path) })
     }
@@ -176,6 +221,19 @@ impl AnyMemmap {
     ///
     /// # Errors
     /// [`Error::Mismatch`] if it is not one of `T` with the dimensions of `D`; [`Error::Io`] if there is not so much memory.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{AnyMemmap, DType, Error};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data.dat");
+    /// std::fs::write(&path, [9, 1, 0, 2, 0])?;            // numbers of two bytes, behind a header of one
+    /// let m = AnyMemmap::builder(&path).offset(1).dtype(DType::U16).open()?;
+    /// assert!(matches!(m.view::<u16, Ix1>(), Err(Error::InvalidArgument { .. })), "they stand at an odd address");
+    /// assert_eq!(m.to_array::<u16, Ix1>()?.to_vec(), [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_array<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
         self.check::<T, D>()?;
         let no_memory = |()| Error::io("copy", &self.path, std::io::ErrorKind::OutOfMemory);
@@ -210,6 +268,20 @@ impl AnyMemmap {
     ///
     /// # Errors
     /// [`Error::Io`].
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyMemmap, DType, Mode};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data.dat");
+    /// let mut m = AnyMemmap::builder(&path).mode(Mode::Write).dtype(DType::U8).shape(&[1 << 16]).open()?;
+    /// m.bytes_mut()?.fill(1);
+    /// m.flush_async_range(0..4096)?;
+    /// m.flush_async()?;
+    /// m.flush()?;                                         // waits until all of it is there
+    /// m.close();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flush_async(&self) -> Result<()> {
         self.flush_bytes(0..self.size_bytes(), false)
     }
@@ -257,6 +329,22 @@ impl AnyMemmap {
     ///
     /// # Panics
     /// If `rows` is zero, or the array has no dimensions.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyMemmap, DType, Mode};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data.dat");
+    /// # AnyMemmap::builder(&path).mode(Mode::Write).dtype(DType::F32).shape(&[1000, 10]).open()?;
+    /// let m = AnyMemmap::builder(&path).dtype(DType::F32).shape(&[1000, 10]).open()?;
+    /// let row_bytes = m.size_bytes() / 1000;
+    /// let mut sum = 0;
+    /// for rows in m.scan(64) {
+    ///     sum += m.bytes()[rows.start * row_bytes..rows.end * row_bytes].iter().map(|&byte| u64::from(byte)).sum::<u64>();
+    /// }
+    /// assert_eq!(sum, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn scan(&self, rows: usize) -> Scan {
         let Form { dtype, shape, order } = &self.form;
         let extent = Extent::whole(shape.clone(), dtype.itemsize(), *order);

@@ -44,6 +44,23 @@ macro_rules! plan_options {
 /// Options for mapping a plain file as an array of `T`. [`memmap`](crate::memmap()) makes one.
 ///
 /// Without a shape a file without a header is a vector of as many items as there are.
+///
+/// # Examples
+/// ```
+/// use sharray::{Mode, Order, memmap};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.dat");
+/// let mut m = memmap::<f32>(&path)
+///     .mode(Mode::Write)
+///     .offset(512)                                    // behind a header that something else writes
+///     .shape([100, 200])
+///     .order(Order::Fortran)
+///     .sparse(true)
+///     .open()?;
+/// m.view_mut().fill(0.5);
+/// assert_eq!(std::fs::metadata(&path)?.len(), 512 + 100 * 200 * 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct MemmapBuilder<T, D = Ix1, M = mode::Read> {
     plan: Plan,
@@ -101,6 +118,19 @@ impl<T: Element, D: Dimension, M: Access> MemmapBuilder<T, D, M> {
     /// [`Error::InvalidPreamble`] if it is no .npy file;
     /// [`Error::Mismatch`] if it is not an array of `T` with the dimensions of `E`, or not as asked for;
     /// and those of [`open`](Self::open). A hostile header takes no more than two reads of 1 MiB.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Array2, Ix2};
+    /// use sharray::{Error, Mode, memmap, save_npy};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("ones.npy");
+    /// save_npy(&path, &Array2::<f64>::ones((3, 4)))?;
+    /// let mut m = memmap::<f64>(&path).mode(Mode::ReadWrite).open_npy::<Ix2>()?;
+    /// m.view_mut()[[0, 0]] = 0.0;
+    /// assert!(matches!(memmap::<f32>(&path).open_npy::<Ix2>(), Err(Error::Mismatch { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open_npy<E: Dimension>(self) -> Result<Memmap<T, E, M>> {
         let is_other = |shape: &Vec<usize>| E::NDIM.is_some_and(|ndim| ndim != shape.len());
         if self.plan.shape.as_ref().is_some_and(is_other) {
@@ -113,6 +143,23 @@ impl<T: Element, D: Dimension, M: Access> MemmapBuilder<T, D, M> {
 /// Options for mapping a plain file with a dtype known at run time. [`AnyMemmap::builder`] makes one.
 ///
 /// Without a dtype the items of a file without a header are bytes, and without a shape they are as many as there are.
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyMemmap, AnyMode, DType, Order};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.dat");
+/// let new = AnyMemmap::builder(&path).mode(AnyMode::Write).dtype(DType::parse("<f4")?).shape(&[2, 3]);
+/// new.clone().offset(16).order(Order::C).sparse(true).open()?;
+///
+/// let file = std::fs::File::open(&path)?;
+/// let m = AnyMemmap::builder(&path).offset(16).dtype(DType::F32).open_in(file)?;
+/// assert_eq!((m.shape(), m.is_writable()), (&[6][..], false));
+///
+/// new.open_npy()?;                                    // header and all, in the place of the other
+/// assert_eq!(AnyMemmap::builder(&path).open_npy()?.shape(), [2, 3]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AnyMemmapBuilder {
     plan: Plan,

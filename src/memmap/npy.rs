@@ -43,6 +43,17 @@ pub fn open_npy<T: Element, D: Dimension>(path: impl AsRef<Path>) -> Result<Memm
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::NoSpace`]; [`Error::UnsupportedDtype`].
+///
+/// # Examples
+/// ```
+/// use ndarray::array;
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("matrix.npy");
+/// sharray::save_npy(&path, &array![[1_i16, 2], [3, 4]])?;
+/// let file = std::fs::read(&path)?;
+/// assert!(file.starts_with(b"\x93NUMPY") && file.ends_with(&[1, 0, 2, 0, 3, 0, 4, 0]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn save_npy<T: Element, D: Dimension>(path: impl AsRef<Path>, array: &ArrayRef<T, D>) -> Result<()> {
     let path = path.as_ref();
     let is_fortran = !array.is_standard_layout() && array.t().is_standard_layout();

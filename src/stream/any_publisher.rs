@@ -34,6 +34,27 @@ const PAUSE: Duration = Duration::from_micros(200);
 pub(super) type Fill<'f> = &'f dyn Fn(&mut AnyLoan<'_>) -> Result<()>;
 
 /// The one process that fills a stream, with a dtype chosen at run time. See [`Publisher`](crate::Publisher).
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyPublisher, AnySubscriber, DType};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = AnyPublisher::builder().directory(&place).create("camera", &DType::parse("<u2")?, &[2, 3])?;
+/// assert_eq!((camera.name(), camera.dtype(), camera.shape()), ("camera", &DType::U16, &[2, 3][..]));
+///
+/// let mut frame = camera.loan()?;
+/// frame.bytes_mut().fill(0xff);
+/// assert_eq!(frame.publish(), 1);
+///
+/// let viewer = AnySubscriber::builder().directory(&place).attach("camera")?;
+/// assert_eq!(viewer.latest()?.expect("one was published").bytes(), [0xff; 12]);
+/// assert_eq!((camera.order(), camera.sequence()), (viewer.order(), viewer.sequence()));
+/// assert_eq!(camera.generation(), viewer.generation());
+/// assert!(!camera.is_retired() && !camera.is_inherited());
+/// assert_eq!(camera.commit()?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnyPublisher {
     attachment: Arc<Attachment>,
@@ -126,6 +147,19 @@ impl AnyPublisher {
     }
 
     /// Goes without closing the stream, as a panic does: subscribers are told that their producer died.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{AnyPublisher, DType, Error, Subscriber};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let camera = AnyPublisher::builder().directory(&place).create("camera", &DType::U8, &[4])?;
+    /// let mut viewer = Subscriber::<u8, Ix1>::builder().directory(&place).attach("camera")?;
+    /// camera.fail();
+    /// assert!(matches!(viewer.recv(), Err(Error::ProducerDied { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fail(mut self) {
         self.has_failed = true;
     }
@@ -169,6 +203,22 @@ impl AnyPublisher {
     ///
     /// # Errors
     /// As [`Publisher::loan`](crate::Publisher::loan); [`Error::TooManyPins`] with eight loans and frames of them.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{AnyPublisher, DType};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let mut camera = AnyPublisher::builder().directory(&place).create("camera", &DType::U8, &[4])?;
+    /// let at_once = Some(Duration::ZERO);
+    /// let (first, second) = (camera.loan_owned(at_once)?, camera.loan_owned(at_once)?);
+    /// assert_eq!(camera.publish_owned(second, at_once)?.sequence(), 1);
+    /// let mut kept = Some(first);
+    /// assert_eq!(camera.publish_from(&mut kept, at_once)?.sequence(), 2);
+    /// assert!(kept.is_none(), "it was published, so it is gone");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn loan_owned(&mut self, timeout: Option<Duration>) -> Result<OwnedLoan> {
         let entry = self.attachment.take_pin()?;
         let loaned = self.within(timeout, Producer::loan).and_then(|slot| {
@@ -346,6 +396,30 @@ impl Drop for AnyPublisher {
 }
 
 /// A slot that is the publisher's alone, until it is published or dropped. See [`Loan`](crate::Loan).
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix2;
+/// use sharray::{AnyPublisher, AnySubscriber, DType};
+/// use std::time::SystemTime;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = AnyPublisher::builder().directory(&place).create("camera", &DType::F32, &[480, 640])?;
+/// let mut loan = camera.try_loan()?;
+/// assert_eq!((loan.dtype(), loan.shape(), loan.sequence()), (&DType::F32, &[480, 640][..], 1));
+/// loan.set_shape(&[2, 3])?;                           // this frame is smaller than declared
+/// loan.set_time(SystemTime::now());
+/// loan.set_tags([17, 0]);
+/// loan.view_mut::<f32, Ix2>().expect("it is one of f32").fill(0.5);
+/// assert_eq!(loan.view::<f32, Ix2>().expect("it is one of f32").sum(), 3.0);
+/// assert_eq!(loan.bytes().len(), 2 * 3 * 4);
+/// loan.publish();
+///
+/// let viewer = AnySubscriber::builder().directory(&place).attach("camera")?;
+/// let frame = viewer.latest()?.expect("one was published");
+/// assert_eq!((frame.shape(), frame.tags()), (&[2, 3][..], [17, 0]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnyLoan<'p> {
     attachment: &'p Attachment,

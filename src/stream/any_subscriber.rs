@@ -27,6 +27,30 @@ use std::time::Duration;
 const COPIES: u32 = 100;
 
 /// A reader of a stream whose dtype is known at run time. See [`Subscriber`](crate::Subscriber).
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyPublisher, AnySubscriber, DType};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = AnyPublisher::builder()
+///     .directory(&place)
+///     .attribute("exposure_ms", 20)
+///     .create("camera", &DType::U8, &[480, 640])?;
+/// let mut viewer = AnySubscriber::builder().directory(&place).attach("camera")?;
+/// assert_eq!((viewer.name(), viewer.dtype(), viewer.shape()), ("camera", &DType::U8, &[480, 640][..]));
+/// assert_eq!((viewer.attributes()["exposure_ms"].as_i64(), viewer.sequence()), (Some(20), 0));
+/// assert_eq!((viewer.order(), viewer.generation()), (camera.order(), camera.generation()));
+/// assert!(!viewer.is_read_only() && !viewer.is_retired() && !viewer.is_inherited());
+///
+/// assert!(viewer.latest()?.is_none() && viewer.try_recv()?.is_none(), "nothing was published yet");
+/// camera.loan()?.publish();
+/// camera.loan()?.publish();
+/// assert_eq!(viewer.recv_timeout(Duration::from_secs(1))?.expect("it is not closed").sequence(), 1);
+/// assert_eq!(viewer.recv()?.expect("it is not closed").sequence(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnySubscriber {
     attachment: Arc<Attachment>,
@@ -340,6 +364,22 @@ struct Copied {
 ///
 /// It ends when the producer closes the stream. After an error it may be asked again: after a time-out for the same
 /// frame, after [`Error::ProducerDied`] for a successor's.
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyPublisher, AnySubscriber, DType};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut log = AnyPublisher::builder().directory(&place).create("log", &DType::U8, &[4])?;
+/// let mut reader = AnySubscriber::builder().directory(&place).attach("log")?;
+/// log.loan()?.publish();
+/// log.loan()?.publish();
+/// drop(log);
+/// let frames: sharray::Result<Vec<_>> = reader.frames().timeout(Duration::from_secs(1)).collect();
+/// assert_eq!(frames?.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnyFrames<'s> {
     subscriber: &'s mut AnySubscriber,

@@ -23,6 +23,31 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// # Forking
 /// A child of fork must not read a frame that it inherited: the pin is its parent's, and may go at any time. See
 /// [`is_inherited`](Self::is_inherited).
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix1;
+/// use sharray::{AnyPublisher, AnySubscriber, DType, Order};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = AnyPublisher::builder().directory(&place).create("camera", &DType::F32, &[3])?;
+/// let mut viewer = AnySubscriber::builder().directory(&place).attach("camera")?;
+/// let mut loan = camera.loan()?;
+/// loan.bytes_mut().fill(0);
+/// loan.publish();
+///
+/// let frame = viewer.recv()?.expect("the stream is not closed");
+/// assert_eq!((frame.dtype(), frame.shape(), frame.order()), (&DType::F32, &[3][..], Order::C));
+/// assert_eq!(frame.view::<f32, Ix1>().expect("it is one of f32").sum(), 0.0);
+/// assert_eq!((frame.bytes().len(), frame.strides()), (12, vec![4]));
+/// assert_eq!((frame.sequence(), frame.missed(), frame.tags()), (1, 0, [0, 0]));
+/// assert_eq!(frame.time(), frame.published(), "the publisher did not say when it was acquired");
+/// assert!(frame.age() < Duration::from_secs(60));
+/// assert!(!frame.is_copy() && !frame.is_inherited());
+/// frame.check_whole()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct AnyFrame {
     lease: Lease,
     sequence: u64,
@@ -161,6 +186,24 @@ impl fmt::Debug for AnyFrame {
 }
 
 /// One published array of `T` with the dimensions of `D`. See [`AnyFrame`], which it dereferences to.
+///
+/// # Examples
+/// ```
+/// use ndarray::{Ix1, array};
+/// use sharray::{Publisher, Subscriber};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let first = array![1.0, 2.0, 3.0];
+/// let log = Publisher::<f64, Ix1>::builder().directory(&place).create_from("log", &first)?;
+/// let reader = Subscriber::<f64, Ix1>::builder().directory(&place).attach("log")?;
+///
+/// let frame = reader.latest()?.expect("a first frame was given");
+/// drop((log, reader));                                // the frame stays
+/// assert_eq!(frame.view(), first);
+/// assert_eq!(frame.as_slice().iter().sum::<f64>(), 6.0);
+/// assert_eq!(std::thread::spawn(move || frame.sequence()).join().unwrap(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Frame<T, D = IxDyn> {
     any: AnyFrame,

@@ -12,6 +12,30 @@ use std::time::SystemTime;
 /// [`publish_owned`](crate::AnyPublisher::publish_owned) or dropped. Dropping it publishes nothing.
 ///
 /// Its own pin keeps it, so it may be sent to another thread and outlive the publisher.
+///
+/// # Examples
+/// ```
+/// use sharray::{AnyPublisher, DType, Order};
+/// use std::time::SystemTime;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = AnyPublisher::builder().directory(&place).create("camera", &DType::U16, &[480, 640])?;
+/// let mut loan = camera.loan_owned(None)?;
+/// loan.set_shape(&[2, 3])?;
+/// loan.set_time(SystemTime::now());
+/// loan.set_tags([17, 0]);
+/// assert_eq!((loan.dtype(), loan.shape(), loan.order()), (&DType::U16, &[2, 3][..], Order::C));
+/// assert_eq!(loan.strides(), [6, 2]);
+/// assert!(!loan.is_inherited());
+///
+/// let first = loan.as_mut_ptr().cast::<u16>();
+/// // SAFETY: it points to six items, which nobody else reads or writes while the loan lives.
+/// unsafe { first.write(1000) };
+///
+/// let frame = camera.publish_owned(loan, None)?;
+/// assert_eq!(frame.view::<u16, ndarray::Ix2>().expect("it is one of u16")[[0, 0]], 1000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct OwnedLoan {
     pin: Pin,

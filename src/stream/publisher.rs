@@ -19,6 +19,25 @@ use std::time::Duration;
 const SPARE_SLOTS: u32 = 4;
 
 /// What happens when a lossless subscriber has not read the frame that the next one would push out.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix1;
+/// use sharray::{Backpressure, Error, Publisher, Subscriber};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut log = Publisher::<u8, Ix1>::builder()
+///     .directory(&place)
+///     .history(2)
+///     .backpressure(Backpressure::Error)
+///     .create("log", [4])?;
+/// let slow = Subscriber::<u8, Ix1>::builder().directory(&place).lossless().attach("log")?;
+/// log.loan()?.publish();
+/// log.loan()?.publish();
+/// // It has not read the first frame, which the third one would push out:
+/// assert!(matches!(log.loan(), Err(Error::NoFreeSlot { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backpressure {
     /// `loan` waits for the subscriber.
@@ -93,6 +112,22 @@ impl<T: Element, D: Dimension> Publisher<T, D> {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::ProducerPresent`] if it has a living producer; [`Error::Mismatch`] if it is not a
     /// stream of `T` with the dimensions of `D`; the errors of files that are not whole; [`Error::Io`].
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{Error, Publisher};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let camera = Publisher::<u8, Ix1>::builder().directory(&place).create("camera", [4])?;
+    /// let successor = Publisher::<u8, Ix1>::builder().directory(&place).attach("camera");
+    /// assert!(matches!(successor, Err(Error::ProducerPresent { .. })));
+    ///
+    /// drop(camera);
+    /// let mut successor = Publisher::<u8, Ix1>::builder().directory(&place).attach("camera")?;
+    /// assert_eq!(successor.loan()?.publish(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn attach(name: &str) -> Result<Self> {
         Self::builder().attach(name)
     }
@@ -125,6 +160,24 @@ impl<T: Element, D: Dimension> Publisher<T, D> {
     ///
     /// # Errors
     /// [`Error::NoFreeSlot`] with the processes that hold the slots; and those of [`loan`](Self::loan).
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{Error, Publisher};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let mut camera = Publisher::<u8, ndarray::Ix1>::builder().directory(&place).create("camera", [4])?;
+    /// match camera.try_loan() {
+    ///     Ok(mut frame) => {
+    ///         frame.as_mut_slice().fill(1);
+    ///         frame.publish();
+    ///     }
+    ///     Err(Error::NoFreeSlot { holders, .. }) => eprintln!("processes {holders:?} hold all slots"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// assert_eq!(camera.sequence(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_loan(&mut self) -> Result<Loan<'_, T, D>> {
         self.any.try_loan().map(Loan::new)
     }
@@ -133,6 +186,17 @@ impl<T: Element, D: Dimension> Publisher<T, D> {
     ///
     /// # Errors
     /// [`Error::TimedOut`]; and those of [`loan`](Self::loan).
+    ///
+    /// # Examples
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// use std::time::Duration;
+    ///
+    /// let mut camera = sharray::Publisher::<u8, ndarray::Ix1>::builder().directory(&place).create("camera", [4])?;
+    /// assert_eq!(camera.loan_timeout(Duration::from_millis(20))?.publish(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn loan_timeout(&mut self, timeout: Duration) -> Result<Loan<'_, T, D>> {
         self.any.loan_timeout(timeout).map(Loan::new)
     }
@@ -188,6 +252,25 @@ impl<T, D> Deref for Publisher<T, D> {
 /// Its items are at first whatever an earlier frame left there. Dropping it publishes nothing; leaking it
 /// (`mem::forget`) loses the slot until another publisher takes over. It dereferences to
 /// [`AnyLoan`], which sets the frame's shape, time and tags.
+///
+/// # Examples
+/// ```
+/// use ndarray::{Ix2, s};
+/// use std::time::SystemTime;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = sharray::Publisher::<u8, Ix2>::builder().directory(&place).create("camera", [480, 640])?;
+/// let mut frame = camera.loan()?;
+/// frame.view_mut().slice_mut(s![.., ..320]).fill(1);
+/// frame.as_mut_slice()[0] = 7;                // the same items, in memory order
+/// assert_eq!(frame.view()[[0, 0]], 7);
+/// frame.set_time(SystemTime::now());
+/// assert_eq!(frame.publish(), 1);
+///
+/// drop(camera.loan()?);                       // publishes nothing
+/// assert_eq!(camera.sequence(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Loan<'p, T, D = IxDyn> {
     any: AnyLoan<'p>,
@@ -259,6 +342,7 @@ impl<T, D> DerefMut for Loan<'_, T, D> {
 /// let log = Publisher::<f64, Ix1>::builder()
 ///     .directory(&place)
 ///     .history(64)
+///     .slots(72)                                      // 8 frames may be looked at after they left the history
 ///     .backpressure(Backpressure::Evict)
 ///     .create("log", [16])?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -84,6 +84,21 @@ impl<T: Element, D: Dimension> Subscriber<T, D> {
     /// # Ordering
     /// The load of the slot's version meets the release store in [`Loan::publish`](crate::Loan::publish): the frame's
     /// bytes written before it are visible here.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Ix1, arr1};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// use sharray::{Publisher, Subscriber};
+    ///
+    /// let camera = Publisher::<u8, Ix1>::builder().directory(&place).create_from("camera", &arr1(&[1, 2]))?;
+    /// let viewer = Subscriber::<u8, Ix1>::builder().directory(&place).attach("camera")?;
+    /// if let Some(frame) = viewer.latest()? {
+    ///     assert_eq!(frame.view().sum(), 3);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn latest(&self) -> Result<Option<Frame<T, D>>> {
         Ok(self.any.latest()?.map(Frame::new))
     }
@@ -98,6 +113,22 @@ impl<T: Element, D: Dimension> Subscriber<T, D> {
     /// [`ProducerDied`](crate::Error::ProducerDied); [`Retired`](crate::Error::Retired) if it would have to wait and
     /// the stream was unlinked; [`Lagged`](crate::Error::Lagged) for a lossless subscriber that was evicted;
     /// [`TooManyPins`](crate::Error::TooManyPins); [`Forked`](crate::Error::Forked); [`Corrupt`](crate::Error::Corrupt).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{Publisher, Subscriber};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let mut camera = Publisher::<u8, Ix1>::builder().directory(&place).create("camera", [4])?;
+    /// let mut viewer = Subscriber::<u8, Ix1>::builder().directory(&place).attach("camera")?;
+    /// camera.loan()?.publish();
+    /// drop(camera);
+    /// while let Some(frame) = viewer.recv()? {
+    ///     println!("frame {} of {:?}", frame.sequence(), frame.published());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn recv(&mut self) -> Result<Option<Frame<T, D>>> {
         Ok(self.any.recv()?.map(Frame::new))
     }
@@ -107,6 +138,20 @@ impl<T: Element, D: Dimension> Subscriber<T, D> {
     /// # Errors
     /// [`Lagged`](crate::Error::Lagged), [`TooManyPins`](crate::Error::TooManyPins), [`Forked`](crate::Error::Forked),
     /// [`Corrupt`](crate::Error::Corrupt).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{Publisher, Subscriber};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let mut camera = Publisher::<u8, Ix1>::builder().directory(&place).create("camera", [4])?;
+    /// let mut viewer = Subscriber::<u8, Ix1>::builder().directory(&place).attach("camera")?;
+    /// assert!(viewer.try_recv()?.is_none(), "nothing is there yet");
+    /// camera.loan()?.publish();
+    /// assert_eq!(viewer.try_recv()?.expect("one was published").sequence(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_recv(&mut self) -> Result<Option<Frame<T, D>>> {
         Ok(self.any.try_recv()?.map(Frame::new))
     }
@@ -115,6 +160,19 @@ impl<T: Element, D: Dimension> Subscriber<T, D> {
     ///
     /// # Errors
     /// [`TimedOut`](crate::Error::TimedOut); and those of [`recv`](Self::recv).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::Ix1;
+    /// use sharray::{Error, Publisher, Subscriber};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let camera = Publisher::<u8, Ix1>::builder().directory(&place).create("camera", [4])?;
+    /// let mut viewer = Subscriber::<u8, Ix1>::builder().directory(&place).attach("camera")?;
+    /// assert!(matches!(viewer.recv_timeout(Duration::from_millis(5)), Err(Error::TimedOut { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Frame<T, D>>> {
         Ok(self.any.recv_timeout(timeout)?.map(Frame::new))
     }
@@ -137,6 +195,25 @@ impl<T, D> Deref for Subscriber<T, D> {
 ///
 /// It ends when the producer closes the stream. After an error it may be asked again: after a time-out for the same
 /// frame, after [`ProducerDied`](crate::Error::ProducerDied) for a successor's.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix1;
+/// use sharray::{Error, Publisher, Subscriber};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = Publisher::<u8, Ix1>::builder().directory(&place).create("camera", [4])?;
+/// let mut viewer = Subscriber::<u8, Ix1>::builder().directory(&place).attach("camera")?;
+/// camera.loan()?.publish();
+///
+/// let mut frames = viewer.frames().timeout(Duration::from_millis(5));
+/// assert_eq!(frames.next().expect("the stream is not closed")?.sequence(), 1);
+/// assert!(matches!(frames.next(), Some(Err(Error::TimedOut { .. }))));
+/// drop(camera);
+/// assert!(frames.next().is_none(), "it is now");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Frames<'s, T, D = IxDyn> {
     any: AnyFrames<'s>,
@@ -165,11 +242,21 @@ impl<T: Element, D: Dimension> FusedIterator for Frames<'_, T, D> {}
 /// Options for a subscriber.
 ///
 /// # Examples
-/// ```no_run
-/// use sharray::Subscriber;
+/// ```
+/// use ndarray::{Ix1, arr1};
+/// use sharray::{Publisher, Subscriber};
 /// use std::time::Duration;
-/// let mut log = Subscriber::<u8>::builder().lossless().wait(Duration::from_secs(10)).attach("camera")?;
-/// # Ok::<(), sharray::Error>(())
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let log = Publisher::<u8, Ix1>::builder().directory(&place).create_from("log", &arr1(&[1, 2]))?;
+///
+/// let builder = Subscriber::<u8, Ix1>::builder().directory(&place).wait(Duration::from_secs(10));
+/// let mut reader = builder.clone().lossless().from_oldest().attach("log")?;
+/// assert_eq!(reader.recv()?.expect("it is not closed").sequence(), 1);
+///
+/// let onlooker = builder.read_only().attach("log")?;
+/// assert!(onlooker.latest()?.expect("a first frame was given").is_copy());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct SubscriberBuilder<S> {

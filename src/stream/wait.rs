@@ -13,6 +13,21 @@ use std::time::Duration;
 /// Something that [`wait_any`] can wait for.
 ///
 /// Implemented by the subscribers; it cannot be implemented elsewhere.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix1;
+/// use sharray::{AnySubscriber, Publisher, Source, Subscriber, wait_any};
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let mut camera = Publisher::<u8, Ix1>::builder().directory(&place).create("camera", [4])?;
+/// let typed = Subscriber::<u8, Ix1>::builder().directory(&place).attach("camera")?;
+/// let untyped = AnySubscriber::builder().directory(&place).attach("camera")?;
+/// let sources: [&dyn Source; 2] = [&typed, &untyped];
+/// camera.loan()?.publish();
+/// assert_eq!(wait_any(&sources, None)?, [0, 1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Source: sealed::Sealed {
     /// The subscriber to wait for.
     #[doc(hidden)]

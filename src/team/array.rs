@@ -81,6 +81,30 @@ impl<T: Element, D: Dimension> TeamArray<T, D> {
 /// Before each step they ask [`Team::check_any_array`]. Then they lease the [`current`](Self::current) array for reading and the block
 /// of this rank's number of the [`next`](Self::next) one for writing, [`begin`](Self::begin), write all of it, clear its poison, give
 /// both leases back, and [`finish`](Self::finish).
+///
+/// # Examples
+/// ```
+/// use sharray::{DType, Team};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let patience = Duration::from_secs(5);
+/// let team = Team::builder().directory(&place).join("sim", 0, 1)?;
+/// let waves = team.any_array("waves", &DType::U8, &[100], patience, |_zeros| Ok(()))?;
+///
+/// team.check_any_array(&waves)?;
+/// let own = team.rank() as usize;
+/// let (old, mut new) = (waves.current().read()?, waves.next().write_blocks(own..own + 1, None)?);
+/// waves.begin();
+/// let view = old.view::<u8, ndarray::Ix1>().expect("it is one of u8");
+/// new.view_mut::<u8, ndarray::Ix1>().expect("it is one of u8").assign(&(&view + 1));
+/// new.clear_poison();
+/// drop((old, new));
+/// waves.finish();
+/// team.swap(patience)?;
+/// assert_eq!((team.step(), waves.current().name()), (1, "waves/odd"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AnyTeamArray {
     arrays: [AnyArray; 2],
@@ -112,6 +136,28 @@ impl AnyTeamArray {
 /// A rank's part of a step: its own block of the new array, to write, and the whole old one.
 ///
 /// Dropped before it is [finished](Self::finish), it leaves the block poisoned, and the rank can [take it](Team::block) again.
+///
+/// # Examples
+/// ```
+/// use ndarray::Ix2;
+/// use sharray::Team;
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let patience = Duration::from_secs(5);
+/// let team = Team::builder().directory(&place).join("sim", 0, 1)?;
+/// let field = team.array::<f64, Ix2>("field", [100, 3], patience, |field| field.fill(1.0))?;
+///
+/// let mut block = team.block(&field)?;
+/// assert_eq!(block.rows(), 0..100);
+/// let (old, new) = block.views();
+/// new.assign(old);
+/// new.row_mut(0).fill(0.0);
+/// block.finish();
+/// team.swap(patience)?;
+/// assert_eq!(field.current().read()?.sum(), 297.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a block that is not finished cannot be swapped"]
 pub struct Block<'a, T, D = IxDyn> {
     old: ReadGuard<'a, T, D>,

@@ -55,6 +55,18 @@ impl Team {
     ///
     /// # Errors
     /// As for [`sum`](Self::sum).
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::arr0;
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let team = sharray::Team::builder().directory(&place).join("sim", 0, 1)?;
+    /// let step = team.min(&arr0(0.25), Duration::from_secs(5))?;         // the smallest that any rank can take
+    /// assert_eq!(step.into_scalar(), 0.25);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn min<'p, T: Element, D: Dimension>(
         &self,
         local: &ArrayRef<T, D>,
@@ -80,6 +92,31 @@ impl Team {
     /// # Errors
     /// Those of [`barrier`](Self::barrier); [`Error::InvalidArgument`] if another rank is in another call, or in this one with
     /// another dtype or shape.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::{Axis, arr1, array};
+    /// use sharray::Team;
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let patience = Duration::from_secs(5);
+    /// let rank = |rank: u32| -> sharray::Result<_> {
+    ///     let team = Team::builder().directory(&place).join("sim", rank, 2)?;
+    ///     let mut settings = arr1(&[f64::from(rank); 2]);
+    ///     team.broadcast(0, &mut settings, patience)?;                    // those of rank 0
+    ///     assert_eq!(settings, arr1(&[0.0, 0.0]));
+    ///     team.gather(&arr1(&[rank, 7]), patience)
+    /// };
+    /// std::thread::scope(|scope| {
+    ///     let other = scope.spawn(|| rank(1));
+    ///     let all = rank(0)?;
+    ///     assert_eq!(all, array![[0, 7], [1, 7]]);
+    ///     assert_eq!(other.join().unwrap()?.index_axis(Axis(0), 1), all.row(1));
+    ///     Ok::<(), sharray::Error>(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn gather<'p, T: Element, D: Dimension>(
         &self,
         local: &ArrayRef<T, D>,
@@ -164,6 +201,21 @@ impl Team {
     ///
     /// # Errors
     /// As for [`gather`](Self::gather), and [`Error::InvalidArgument`] if there are more or fewer bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// use sharray::{DType, Team};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let place = sharray::Directory::open(folder.path())?;
+    /// let patience = Duration::from_secs(5);
+    /// let team = Team::builder().directory(&place).join("sim", 0, 1)?;
+    /// let (mut own, mut all) = ([1, 2], [0; 2]);
+    /// team.broadcast_bytes(0, &DType::U8, &[2], &mut own, patience)?;
+    /// team.gather_bytes(&DType::U8, &[2], &own, &mut all, patience)?;
+    /// assert_eq!(all, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn gather_bytes<'p>(
         &self,
         dtype: &DType,

@@ -32,6 +32,27 @@ const LAUNCHER: &str = "SHARRAY_LAUNCHER";
 /// When all ranks have ended. If one fails, the others are told by [`Error::PeerDied`] where they wait for it, and killed if they
 /// have not ended five seconds later. On Ctrl-C the kernel tells all ranks of a terminal's foreground job; the launcher waits for them, kills
 /// those that are still there after five seconds, and returns [`Error::Interrupted`]. SIGTERM and SIGHUP are passed on. If the launcher itself is killed, the kernel ends the ranks with SIGTERM.
+///
+/// # Examples
+/// ```
+/// use sharray::Error;
+/// use std::process::Command;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// // Ranks are copies of this program, unless they are told to be something else. They find their team in their environment.
+/// let mut rank = Command::new("sh");
+/// rank.args(["-c", "test $SHARRAY_RANK = 0 -a $SHARRAY_SIZE = 1"]);
+/// sharray::Team::spawn(1).directory(&place).name("one").command(0, rank).run()?;
+///
+/// let mut fails = Command::new("sh");
+/// fails.args(["-c", "exit 3"]);
+/// let run = sharray::Team::spawn(1).directory(&place).restarts(2).command(0, fails);
+/// match run.run() {
+///     Err(Error::RankFailed { rank: 0, status, .. }) => assert_eq!(status.code(), Some(3)),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Launcher {
     size: u32,
@@ -69,6 +90,12 @@ impl Team {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the environment does not say what a launcher says; and those of [`join`](Self::join).
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(sharray::Team::spawned()?.is_none(), "no launcher started this process");
+    /// # Ok::<(), sharray::Error>(())
+    /// ```
     pub fn spawned() -> Result<Option<Self>> {
         let Some(name) = env::var_os(TEAM) else { return Ok(None) };
         let name = name.to_string_lossy();

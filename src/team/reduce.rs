@@ -8,6 +8,28 @@ use num_complex::Complex;
 use std::fmt;
 
 /// How the items of all ranks become one.
+///
+/// # Examples
+/// ```
+/// use sharray::{DType, Reduction, Team};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = sharray::Directory::open(folder.path())?;
+/// let patience = Duration::from_secs(5);
+/// let rank = |rank: u32| -> sharray::Result<_> {
+///     let team = Team::builder().directory(&place).join("sim", rank, 2)?;
+///     let mut bytes = [rank as u8 + 1, 10];
+///     team.reduce_bytes(Reduction::Sum, &DType::U8, &[2], &mut bytes, patience)?;
+///     Ok(bytes)
+/// };
+/// std::thread::scope(|scope| {
+///     let other = scope.spawn(|| rank(1));
+///     assert_eq!((rank(0)?, other.join().unwrap()?), ([3, 20], [3, 20]));
+///     Ok::<(), sharray::Error>(())
+/// })?;
+/// assert_eq!(Reduction::Max.to_string(), "max");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reduction {

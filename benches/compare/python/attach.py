@@ -117,8 +117,8 @@ def sample(name: str, attach: Callable[[], Attached], seconds: float) -> list[Li
         times[0].append(found - start)
         times[1].append(now() - found)
     gc.enable()
-    what = zip(("attach", "detach"), times, strict=True)
-    return [(f"python.{which}.{name}", median(taken) / 1e3, "us") for which, taken in what]
+    what = zip((name, f"{name}.detach"), times, strict=True)
+    return [(f"python.attach.{which}", median(taken) / 1e3, "us") for which, taken in what]
 
 
 def main() -> None:

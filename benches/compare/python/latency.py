@@ -336,7 +336,7 @@ def main() -> None:
             typical, slow = play(ask, answer, name, opens, place, share(), pause_ns, seconds)
         return [
             (f"python.latency64.{way}.{name}", typical, "ns"),
-            (f"python.latency64.{way}_p99.{name}", slow, "ns"),
+            (f"python.latency64.{way}.{name}.p99", slow, "ns"),
         ]
 
     def contenders() -> Iterator[Contender]:

@@ -1,5 +1,7 @@
 //! Times of single calls and of chunks of calls, and what of them is told.
 
+use crate::Outcome;
+use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// The value below which such a share of them lies. Sorts; NaN if there are none.
@@ -49,4 +51,13 @@ pub fn busy(span: Duration) {
     while start.elapsed() < span {
         std::hint::spin_loop();
     }
+}
+
+/// What the clock shows that all processes share, in nanoseconds.
+///
+/// # Errors
+/// The kernel's.
+pub fn now_ns() -> Outcome<u64> {
+    let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
+    Ok(u64::try_from(now.as_nanos())?)
 }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod cpu;
 pub mod futex;
 pub mod kernel;
+pub mod locks;
 pub mod memory;
 pub mod noise;
 pub mod peers;

@@ -53,7 +53,15 @@ impl Shared {
     pub fn open(path: &Path, len: usize) -> io::Result<Self> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         file.set_len(len as u64)?;
-        Ok(Self(MmapOptions::new().len(len).map_raw(&file)?))
+        Self::of(&file)
+    }
+
+    /// Maps all of an open file.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn of(file: &File) -> io::Result<Self> {
+        MmapOptions::new().map_raw(file).map(Self)
     }
 
     /// Where it begins.
@@ -81,5 +89,32 @@ impl Shared {
         let words: *mut u64 = self.0.as_mut_ptr().cast();
         // SAFETY: as for `word32`.
         unsafe { AtomicU64::from_ptr(words.wrapping_add(at)) }
+    }
+
+    /// Writes eight words of 64 bits, as fast as the machine can; `at` counts words.
+    ///
+    /// # Panics
+    /// If they stand beyond the end.
+    #[inline]
+    pub fn write(&self, at: usize, words: [u64; 8]) {
+        // SAFETY: inside the mapping and aligned. Others may read meanwhile: what they read then, they do not use.
+        unsafe { self.eight(at).write_volatile(words) }
+    }
+
+    /// Reads eight words of 64 bits; `at` counts words. If somebody writes them meanwhile it is old words and new ones, and not
+    /// to be used.
+    ///
+    /// # Panics
+    /// If they stand beyond the end.
+    #[inline]
+    pub fn read(&self, at: usize) -> [u64; 8] {
+        // SAFETY: inside the mapping and aligned, and any bits are words.
+        unsafe { self.eight(at).read_volatile() }
+    }
+
+    fn eight(&self, at: usize) -> *mut [u64; 8] {
+        assert!(at + 8 <= self.0.len() / 8, "they stand in the file");
+        let words: *mut u64 = self.0.as_mut_ptr().cast();
+        words.wrapping_add(at).cast()
     }
 }

@@ -144,7 +144,7 @@ pub(crate) struct Put {
     /// The shape of a file without a header
     #[arg(long, value_name = "N,M,...", value_parser = shape, requires = "dtype")]
     pub(crate) shape: Option<Lengths>,
-    /// Take the place of an array that is there, which goes first. Who has it attached keeps it, and is told
+    /// Take the place of an array that is there, once the new one is whole. Who has the old one attached keeps it, and is told
     #[arg(long)]
     pub(crate) replace: bool,
 }

@@ -115,6 +115,9 @@ fn advice(error: &Error) -> Option<String> {
         Error::NoSpace { .. } => {
             "`sharray gc` frees what nobody needs, `sharray doctor` says how much there is".to_owned()
         }
+        Error::Truncated { name, .. } | Error::Corrupt { name, .. } => {
+            format!("nobody can attach it, and `sharray rm {name}` removes it")
+        }
         Error::UnsupportedFormat { .. } => "a newer `sharray` can read it".to_owned(),
         Error::UnsupportedFilesystem { .. } => "`sharray doctor` looks at each place".to_owned(),
         Error::ProducerDied { name } => format!("`sharray info {name}` says who is there"),

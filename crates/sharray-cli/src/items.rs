@@ -56,7 +56,7 @@ impl Items {
             DTypeKind::Datetime64(_) | DTypeKind::Timedelta64(_) => Scalar::Time,
             DTypeKind::Struct(_) => {
                 return Err(Failure::usage(format!(
-                    "dtype {dtype} has fields: choose one with --field, {}",
+                    "dtype {dtype} has fields: choose one with --field: {}",
                     choices(whole)
                 )));
             }
@@ -86,6 +86,16 @@ impl Items {
         let offset = self.offset + index * self.strides.first().copied().unwrap_or(0);
         let rest = |list: &[usize]| list.get(1..).unwrap_or_default().to_vec();
         Self { shape: rest(&self.shape), strides: rest(&self.strides), offset, ..self.clone() }
+    }
+
+    /// Every so many of the numbers along the first axes.
+    pub(crate) fn every(&self, steps: &[usize]) -> Self {
+        let mut thin = self.clone();
+        for ((len, stride), step) in thin.shape.iter_mut().zip(&mut thin.strides).zip(steps) {
+            *len = len.div_ceil(*step);
+            *stride *= step;
+        }
+        thin
     }
 
     /// The number at an index, which has to be one of the array's; what is outside of `bytes` is no number.

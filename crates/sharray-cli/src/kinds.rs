@@ -1,10 +1,16 @@
 //! The kinds of array: the one place of the command that tells them apart. A new kind is an arm in each `match` here.
 
 use crate::failure::{Failure, Outcome};
-use sharray::{AnyArray, AnyCell, AnyFrame, AnyGrowable, AnySubscriber, DType, Directory, Error, Info, Kind, Order};
+use sharray::{
+    AnyArray, AnyCell, AnyFrame, AnyGrowable, AnyMemmap, AnySubscriber, DType, Directory, Error, Info, Kind, Order,
+};
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
+
+/// What is larger than this many bytes is not copied to look at, and pictures of it are made of a sample.
+pub(crate) const LARGE: usize = 256 << 20;
 
 /// How a kind is spoken of.
 #[derive(Clone, Copy, Debug)]
@@ -59,11 +65,30 @@ pub(crate) enum Access {
 #[derive(Debug)]
 pub(crate) enum Source {
     Stream(AnySubscriber),
-    /// With the sequence that was seen last.
-    Array(AnyArray, u64),
+    /// With the sequence that was seen last; and, to look at a large one, where its items are.
+    Array(AnyArray, u64, Option<Place>),
     Cell(AnyCell, u64),
     /// With the rows that were seen. The next value of a table is the rows that are new, and its sequence is how many there are.
-    Table(AnyGrowable, usize),
+    Table(AnyGrowable, usize, Place),
+}
+
+/// Where items are in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    path: PathBuf,
+    offset: u64,
+}
+
+impl Place {
+    fn of(info: &Info) -> Self {
+        Self { path: info.path.clone(), offset: info.data_offset }
+    }
+
+    /// The items where they are, of which nothing is read yet.
+    fn map(&self, skipped: usize, dtype: &DType, shape: &[usize], order: Order) -> Result<Bytes, Error> {
+        let builder = AnyMemmap::builder(&self.path).offset(self.offset + skipped as u64).order(order);
+        builder.dtype(dtype.clone()).shape(shape).open().map(|map| Bytes::InPlace(Box::new(map)))
+    }
 }
 
 /// One value of an array: a frame, a copy of what stands in place, what a cell holds.
@@ -78,10 +103,11 @@ pub(crate) struct Value {
     pub(crate) time: SystemTime,
 }
 
-/// The bytes of a value: in their slot, or our own.
+/// The bytes of a value: in their slot, where others may write them, or our own.
 #[derive(Debug)]
 pub(crate) enum Bytes {
     Frame(AnyFrame),
+    InPlace(Box<AnyMemmap>),
     Copy(Vec<u8>),
 }
 
@@ -91,6 +117,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Frame(frame) => frame.bytes(),
+            Self::InPlace(map) => map.bytes(),
             Self::Copy(bytes) => bytes,
         }
     }
@@ -131,13 +158,16 @@ impl Source {
                 let builder = AnyGrowable::builder().directory(place);
                 let table = if looks { builder.read_only() } else { builder }.attach(name)?;
                 let seen = table.len();
-                Self::Table(table, seen)
+                Self::Table(table, seen, Place::of(info))
             }
             Kind::InPlace => {
                 let builder = AnyArray::builder().directory(place);
                 let array = if looks { builder.read_only() } else { builder }.attach(name)?;
-                let seen = array.sequence();
-                Self::Array(array, seen)
+                let (seen, is_large) = (array.sequence(), looks && array.size_bytes() > LARGE);
+                if let (true, Some(&block)) = (is_large, info.poisoned.first()) {
+                    return Err(Error::Poisoned { name: name.clone(), block });
+                }
+                Self::Array(array, seen, is_large.then(|| Place::of(info)))
             }
             _ => return Ok(None),
         }))
@@ -147,9 +177,10 @@ impl Source {
     pub(crate) fn newest(&mut self, timeout: Duration) -> Result<Option<Value>, Error> {
         match self {
             Self::Stream(subscriber) => Ok(subscriber.latest()?.map(of_frame)),
-            Self::Array(array, seen) => copy_array(array, seen, timeout).map(Some),
+            Self::Array(array, seen, None) => copy_array(array, seen, timeout).map(Some),
+            Self::Array(array, seen, Some(place)) => map_array(array, seen, place).map(Some),
             Self::Cell(cell, seen) => copy_cell(cell, seen).map(Some),
-            Self::Table(table, seen) => copy_rows(table, seen, 0).map(Some),
+            Self::Table(table, seen, place) => rows(table, seen, 0, place).map(Some),
         }
     }
 
@@ -160,19 +191,19 @@ impl Source {
     pub(crate) fn next(&mut self, timeout: Duration) -> Result<Option<Value>, Error> {
         match self {
             Self::Stream(subscriber) => Ok(subscriber.recv_timeout(timeout)?.map(of_frame)),
-            Self::Array(array, seen) => {
+            Self::Array(array, seen, _) => {
                 array.wait_changed(*seen, timeout)?;
-                copy_array(array, seen, timeout).map(Some)
+                self.newest(timeout)
             }
             Self::Cell(cell, seen) => {
                 cell.wait_changed(*seen, timeout)?;
                 copy_cell(cell, seen).map(Some)
             }
-            Self::Table(table, seen) if *seen == table.max_len() => Ok(None),
-            Self::Table(table, seen) => {
+            Self::Table(table, seen, _) if *seen == table.max_len() => Ok(None),
+            Self::Table(table, seen, place) => {
                 let first = *seen;
                 table.wait_len(first + 1, timeout)?;
-                copy_rows(table, seen, first).map(Some)
+                rows(table, seen, first, place).map(Some)
             }
         }
     }
@@ -194,18 +225,30 @@ fn copy_array(array: &AnyArray, seen: &mut u64, timeout: Duration) -> Result<Val
     let before = array.sequence();
     let mut bytes = room(array.size_bytes(), array.name())?;
     array.read_into_timeout(&mut bytes, timeout)?;
+    Ok(value_of(array, seen, before, Bytes::Copy(bytes)))
+}
+
+/// An array that is not copied: whoever looks at it may see it being written.
+fn map_array(array: &AnyArray, seen: &mut u64, place: &Place) -> Result<Value, Error> {
+    let before = array.sequence();
+    array.check_whole()?;
+    let bytes = place.map(0, array.dtype(), array.shape(), array.order())?;
+    Ok(value_of(array, seen, before, bytes))
+}
+
+fn value_of(array: &AnyArray, seen: &mut u64, before: u64, bytes: Bytes) -> Value {
     // What was written since is newer than the copy, or is in it: either way the next wait ends at once.
     let missed = missed(*seen, before, 2);
     *seen = before & !1;
-    Ok(Value {
-        bytes: Bytes::Copy(bytes),
+    Value {
+        bytes,
         dtype: array.dtype().clone(),
         shape: array.shape().to_vec(),
         order: array.order(),
         sequence: before,
         missed,
         time: SystemTime::now(),
-    })
+    }
 }
 
 fn copy_cell(cell: &AnyCell, seen: &mut u64) -> Result<Value, Error> {
@@ -225,18 +268,24 @@ fn copy_cell(cell: &AnyCell, seen: &mut u64) -> Result<Value, Error> {
     })
 }
 
-/// The rows from `first` on that are there.
-fn copy_rows(table: &AnyGrowable, seen: &mut usize, first: usize) -> Result<Value, Error> {
+/// The rows from `first` on that are there. They never change: many of them are not copied.
+fn rows(table: &AnyGrowable, seen: &mut usize, first: usize, place: &Place) -> Result<Value, Error> {
     let len = table.len();
+    let shape = [&[len - first], table.row_shape()].concat();
     let rows = table.bytes(first..len)?;
-    let mut bytes = room(rows.len(), table.name())?;
-    bytes.copy_from_slice(rows);
+    let bytes = if rows.len() > LARGE {
+        place.map(first * table.row_bytes(), table.dtype(), &shape, Order::C)?
+    } else {
+        let mut bytes = room(rows.len(), table.name())?;
+        bytes.copy_from_slice(rows);
+        Bytes::Copy(bytes)
+    };
     table.check_whole()?;
     *seen = len;
     Ok(Value {
-        bytes: Bytes::Copy(bytes),
+        bytes,
         dtype: table.dtype().clone(),
-        shape: [&[len - first], table.row_shape()].concat(),
+        shape,
         order: Order::C,
         sequence: len as u64,
         missed: 0,

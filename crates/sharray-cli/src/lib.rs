@@ -1,6 +1,7 @@
 //! The command `sharray`: looks at shared arrays, shows them, moves them from and to files, and tidies up.
 //!
-//! `main.rs` calls [`run`], and so does the Python package, which brings the command along. Everything is made of the
+//! `main.rs` calls [`run`], and so does the Python package, which brings the command along, and draws pictures for notebooks by
+//! [`thumbnail`]. Everything is made of the
 //! library's public API. One file of `commands/` is one verb; what several of them need stands beside:
 //!
 //! | file | has |
@@ -32,6 +33,8 @@ mod spool;
 mod table;
 mod text;
 mod who;
+
+pub use picture::thumbnail::{Thumbnail, thumbnail};
 
 use args::Args;
 use clap::Parser;

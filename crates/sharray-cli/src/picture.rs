@@ -1,7 +1,7 @@
 //! Arrays as pictures: in any terminal, in a pipe, as a file.
 //!
 //! `slice` says what of an array is drawn and as what, `reduce` makes it as small as the picture, `scale` gives numbers
-//! their colours. `heat` and `line` draw, on `pixels` or as text; `png` writes files.
+//! their colours. `heat` and `line` draw, on `pixels` or as text; `png` writes files, `thumbnail` small ones for notebooks.
 
 mod heat;
 mod line;
@@ -10,6 +10,7 @@ pub(crate) mod png;
 mod reduce;
 mod scale;
 mod slice;
+pub(crate) mod thumbnail;
 
 pub(crate) use pixels::{Pixels, Rgb, nearest};
 pub(crate) use slice::Slice;
@@ -95,9 +96,14 @@ impl<'a> Picture<'a> {
         self.slice.form == Form::Line
     }
 
+    /// Whether its colours stand for numbers.
+    pub(crate) fn is_map(&self) -> bool {
+        self.slice.form == Form::Plane
+    }
+
     /// The scale, for what is drawn in colours that stand for numbers.
     pub(crate) fn bar(&self, height: usize) -> Option<Pixels> {
-        (self.slice.form == Form::Plane).then(|| heat::bar(height))
+        self.is_map().then(|| heat::bar(height))
     }
 
     pub(crate) fn range(&self) -> (f64, f64) {
@@ -141,6 +147,9 @@ impl<'a> Picture<'a> {
                 let (x, y) = (columns.div_ceil(width), rows.div_ceil(height));
                 parts.push(format!("each cell the {what} of {y} x {x}"));
             }
+        }
+        if let Some(steps) = &self.slice.every {
+            parts.push(format!("of every {}", steps.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")));
         }
         parts.extend(Scale::oddities(&self.summary, canvas.colours));
         if parts.is_empty() { Vec::new() } else { vec![parts.join("   ")] }

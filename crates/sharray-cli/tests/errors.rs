@@ -132,6 +132,15 @@ fn ctrl_c_ends_a_copy() -> Outcome {
     assert_eq!(among, 0, "half an array is there");
 
     assert!(place.run(put)?.status.success());
+    let old = std::cell::Cell::new(place.arrays.inspect("big")?.generation);
+    let replace = [&put as &[&str], &["--replace"]].concat();
+    interrupt_in_the_middle(&place, &replace, || {
+        old.set(place.arrays.inspect("big")?.generation);
+        Ok(())
+    })?;
+    assert_eq!(place.arrays.inspect("big")?.generation, old.get(), "the old one went before the new one was whole");
+    assert_eq!(std::fs::read_dir(place.arrays.path())?.count(), 1, "half an array is there");
+
     let copy = place.file("copy.npy");
     interrupt_in_the_middle(&place, &["get", "big", "copy.npy"], || Ok(std::fs::remove_file(&copy)?))?;
     let mut left: Vec<_> = std::fs::read_dir(place.path())?.flatten().map(|entry| entry.file_name()).collect();

@@ -20,7 +20,7 @@ fn stable(transcript: &str) -> String {
 }
 
 /// A guard that a panic drops leaves poison, as a death does.
-fn poison(field: &SharedArray<f64, Ix2>, block: usize) {
+fn poison<T: sharray::Element + Send + Sync>(field: &SharedArray<T, Ix2>, block: usize) {
     std::thread::scope(|scope| {
         let write = || {
             let _guard = field.write_block(block);
@@ -228,6 +228,23 @@ fn gc_collects() -> Outcome {
     Ok(())
 }
 
+/// What stands in a folder that names nothing goes once nobody works on it, and the folder with it.
+#[test]
+fn gc_collects_what_was_never_named() -> Outcome {
+    let place = Place::new()?;
+    let beside = |name: &str| -> Outcome<SharedCell<u8>> {
+        let folder = Directory::open(place.arrays.path().join(name))?;
+        Ok(SharedCell::builder().directory(&folder).create("new", 1_u8)?)
+    };
+    drop(beside(".sharray-put-dead")?);
+    let _alive = beside(".sharray-put-alive")?;
+    let text = place.transcript("sharray gc")?;
+    assert_eq!(text, "$ sharray gc\nremoved .sharray-put-dead/new\n");
+    let left: Vec<_> = std::fs::read_dir(place.arrays.path())?.flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, [".sharray-put-alive"]);
+    Ok(())
+}
+
 #[test]
 fn recover_repairs() -> Outcome {
     let place = Place::new()?;
@@ -357,5 +374,43 @@ fn teams_are_only_looked_at() -> Outcome {
     assert!(text.contains("is put right by its ranks"), "{text}");
     let info = place.arrays.inspect("team")?;
     assert!(!info.is_broken && info.participants.len() == 1, "{info:?}");
+    Ok(())
+}
+
+/// Whoever looks finds the old array or the new one, whole; who has the old one keeps it, and is told.
+#[test]
+fn replacing_is_one_step() -> Outcome {
+    let place = Place::new()?;
+    let field = place.field()?;
+    save_npy(place.file("one.npy"), &Array1::linspace(0.0, 1.0, 5))?;
+    assert!(!place.run(["put", "none.npy", "sim/field", "--replace"])?.status.success());
+    assert!(
+        !place.run(["put", "one.npy", "sim/field", "--replace", "--dtype", "f8", "--shape", "1000"])?.status.success()
+    );
+    assert!(!field.is_retired(), "a file that is no good took the old one away");
+    assert!(place.run(["put", "one.npy", "sim/field", "--replace"])?.status.success());
+    assert!(field.is_retired() && field.read()?[[2, 3]] > 10.0);
+    let new = SharedArray::<f64, Ix1>::builder().directory(&place.arrays).attach("sim/field")?;
+    assert_eq!(new.snapshot()?, Array1::linspace(0.0, 1.0, 5));
+    let left: Vec<_> = std::fs::read_dir(place.arrays.path())?.flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["sim"], "it left something");
+    // What is no array is nobody's to replace.
+    std::fs::write(place.arrays.path().join("foreign"), "no array")?;
+    assert!(!place.run(["put", "one.npy", "foreign", "--replace"])?.status.success());
+    assert_eq!(std::fs::read(place.arrays.path().join("foreign"))?, b"no array");
+    Ok(())
+}
+
+/// Of more than can be copied at a glance a sample is drawn, where it stands; and a spike in the sample is seen.
+#[test]
+fn a_large_array_is_sampled() -> Outcome {
+    let place = Place::new()?;
+    let large = SharedArray::<u8, Ix2>::builder().directory(&place.arrays).create("large", [1 << 15, 10_000])?;
+    large.write()?[[0, 0]] = 7;
+    let text = place.transcript("sharray show large")?;
+    assert!(text.contains("7   ") && text.contains("of every 32 x 10") && text.contains("\n@"), "{text}");
+    assert!(place.run(["show", "large", "--png", "large.png"])?.status.success());
+    poison(&large, 0);
+    assert!(place.transcript("sharray show large")?.contains("is poisoned"));
     Ok(())
 }

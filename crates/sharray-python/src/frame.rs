@@ -264,6 +264,10 @@ impl Frame {
         Err(pyo3::exceptions::PyTypeError::new_err(message))
     }
 
+    fn _repr_html_<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("sharray._html")?.getattr("of_frame")?.call1((slf,))
+    }
+
     fn __repr__(&self) -> String {
         format!("<sharray.Frame {} of {:?}>", self.sequence, self.stream.name)
     }

@@ -43,7 +43,7 @@ mod _sharray {
     #[pymodule_export]
     use crate::cell::{Cell, CellWriter, attach_cell_again, cell};
     #[pymodule_export]
-    use crate::command::command;
+    use crate::command::{command, thumbnail};
     #[pymodule_export]
     use crate::follower::Follower;
     #[pymodule_export]

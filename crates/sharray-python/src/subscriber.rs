@@ -372,6 +372,10 @@ impl Subscriber {
         (restore, told).into_pyobject(py)
     }
 
+    fn _repr_html_<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("sharray._html")?.getattr("of_subscriber")?.call1((slf,))
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let (dtype, shape) = (self.stream.dtype.bind(py).call_method0("__str__")?, self.shape(py)?.repr()?);
         let state = if self.is_closed() { ", closed" } else { "" };

@@ -516,10 +516,7 @@ impl Table {
     }
 
     fn _repr_html_<'py>(slf: Bound<'py, Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if slf.get().is_closed(py) {
-            return py.import("html")?.getattr("escape")?.call1((slf.repr()?,));
-        }
-        py.import("sharray._html")?.getattr("of_array")?.call1((slf,))
+        py.import("sharray._html")?.getattr("of_table")?.call1((slf,))
     }
 
     #[classmethod]

@@ -233,43 +233,6 @@ def test_repr(folder: Path) -> None:
         assert all(word in repr(it) for word in words) and "\n" not in repr(it), repr(it)
 
 
-def test_repr_html(folder: Path) -> None:
-    """A table with the facts and the corners: no other item is read, and nothing is leased."""
-    field = sharray.create("field", data=np.arange(1_000_000.0).reshape(1000, 1000), dir=folder)
-    text = field._repr_html_()
-    for word in ("field", "float64", "(1000, 1000)", "8,000,000 bytes", "9.99999e+05", "9.97000e+05", "1.00200e+03", "..."):
-        assert word in text, text
-    assert "5.00" not in text and len(text) < 3000
-    with field.write():
-        assert field._repr_html_()
-    lines = sharray.create("lines", data=["<b>", "&amp;"], dir=folder)._repr_html_()
-    assert "&lt;b&gt;" in lines and "<b>" not in lines
-    for at, shape in enumerate([(), (0,), (3, 0, 2), (100,), (20, 20, 20), (2,) * 24, (1000, 2)]):
-        text = sharray.create(f"other-{at}", shape, "i2", dir=folder)._repr_html_()
-        assert str(shape) in text and len(text) < 20_000
-    field.close()
-    assert "field" in field._repr_html_()
-
-
-def test_html_reads_corners_only(folder: Path) -> None:
-    """Of a large array, only the pages at its corners become resident."""
-    field = sharray.create("field", (4096, 4096), dir=folder)
-    text = field._repr_html_()
-    assert "(4096, 4096)" in text
-    blocks = sharray.inspect("field", dir=folder).path.stat().st_blocks
-    assert blocks is not None
-    field._repr_html_()
-    mapped = 0
-    with open("/proc/self/smaps") as smaps:
-        ours = False
-        for line in smaps:
-            if "-" in line.split(" ")[0] and ":" not in line.split(" ")[0]:
-                ours = str(folder) in line
-            elif ours and line.startswith("Rss:"):
-                mapped += int(line.split()[1])
-    assert mapped < 2048
-
-
 def test_generic_aliases(folder: Path) -> None:
     """Annotations are evaluated: Array[...] is one."""
     for it in (sharray.Array, sharray.Publisher, sharray.Subscriber, sharray.Frame, sharray.Cell):

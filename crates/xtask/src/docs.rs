@@ -5,6 +5,8 @@ use crate::python;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// What makes the site, from the Python Package Index.
+const REQUIREMENTS: &str = "requirements-docs.txt";
 /// What the site is made of. Everything keeps its place, so links that work in the project work there.
 const PAGES: [&str; 8] = [
     "README.md",
@@ -24,7 +26,7 @@ const PYTHON_API: &str = "# Every name of the Python package\n\n::: sharray\n";
 /// Builds the site into `target/site`.
 pub(crate) fn build() -> Outcome {
     let (pages, site) = (target().join("site-pages"), target().join("site"));
-    let python = python::with_docs()?;
+    let python = python::with_wheel("venv-docs", REQUIREMENTS)?;
     rustdoc()?;
     emptied(&pages)?;
     for page in PAGES {

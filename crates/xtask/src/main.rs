@@ -1,8 +1,11 @@
 //! The project's commands: `cargo xtask` lists them. Each is a few plain lines that a person could type.
 
 mod command;
+mod compare;
 mod docs;
 mod fuzz;
+mod libclang;
+mod package;
 mod python;
 mod sanitize;
 
@@ -12,10 +15,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const USAGE: &str = "\
-cargo xtask test              everything that must pass: check, all tests, the site, models, a minute of torture, a
-                              glance at the benches and the fuzz targets
+cargo xtask test              everything that must pass: check, all tests, the site, packages, models, a minute of
+                              torture, a glance at the benches, the comparisons and the fuzz targets
 cargo xtask check             formatting, lints and documentation; warnings are errors
 cargo xtask bench [NAME..]    figures as `name value unit`, and ratios against bare operations of the same run
+cargo xtask compare [--passes N] [--quick] [SUBJECT..]
+                              sharray beside what else could be taken, into docs/benchmarks.md; in part or quickly
+                              into target/compare/
 cargo xtask torture [--seconds N] [--seed S] [--workers N]
                               processes that use arrays at random and are killed and stopped at random
 cargo xtask fuzz [TARGET..] [--seconds N]
@@ -24,8 +30,10 @@ cargo xtask power [--images N] [--seed S]
                               files that a loss of power could have left, opened one after the other
 cargo xtask instructions      processes that are killed between any two machine instructions of an operation
 cargo xtask cuts [N]          the power is cut under file systems in loop devices; for the superuser
-cargo xtask wheel             the Python package, into dist/
+cargo xtask wheel [--manylinux]
+                              the Python package, into dist/; for older systems than this one, too
 cargo xtask python            the Python package, built, installed in environments of its own and tested
+cargo xtask package           all that is published, as a dry run: built from its packages; licences of what it depends on
 cargo xtask docs              the site of all pages, with what rustdoc and the docstrings say, into target/site
 cargo xtask pictures          docs/pictures, anew: what the command shows in a terminal
 cargo xtask model             loom over the protocol's own source, and exhaustive models of its logic
@@ -42,6 +50,7 @@ fn main() -> std::process::ExitCode {
         ["test"] => test(),
         ["check"] => check(),
         ["bench", names @ ..] => bench(names, &[]),
+        ["compare", arguments @ ..] => compare::run(arguments),
         ["torture", options @ ..] => torture(options),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
         ["power"] => power("1000000", "1"),
@@ -51,7 +60,9 @@ fn main() -> std::process::ExitCode {
         ["cuts"] => cuts("500"),
         ["cuts", times] => cuts(times),
         ["wheel"] => python::wheel().map(|wheel| eprintln!("{}", wheel.display())),
+        ["wheel", "--manylinux"] => python::manylinux().map(|wheel| eprintln!("{}", wheel.display())),
         ["python"] => python::test(),
+        ["package"] => package::run().map(|reasons| say_what_was_not_run(&reasons)),
         ["docs"] => docs::build(),
         ["pictures"] => pictures(),
         ["sanitize", "address"] => sanitize::address(),
@@ -98,15 +109,23 @@ fn test() -> Outcome {
     cargo(&["test", "--workspace", "--all-features", "--doc"]).run()?;
     python::test()?;
     docs::build()?;
+    let mut not_run = package::run()?;
     model()?;
     schedules("10000")?;
     mutants()?;
     torture(&["--seconds", "60"])?;
     bench(&[], &["--quick"])?;
-    if let Some(reason) = fuzz::glance()? {
-        eprintln!("1 not run: {reason}");
-    }
+    compare::test()?;
+    not_run.extend(compare::glance()?);
+    not_run.extend(fuzz::glance()?);
+    say_what_was_not_run(&not_run);
     Ok(())
+}
+
+fn say_what_was_not_run(reasons: &[String]) {
+    if !reasons.is_empty() {
+        eprintln!("{} not run: {}", reasons.len(), reasons.join("; "));
+    }
 }
 
 /// Where the tests make their files. What is there when they are over was left behind.
@@ -145,7 +164,9 @@ impl Folders {
 fn check() -> Outcome {
     cargo(&["fmt", "--all", "--check"]).run()?;
     cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()?;
+    cargo(&["fmt", "--manifest-path", "benches/compare/Cargo.toml", "--check"]).run()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]).run()?;
+    compare::check()?;
     cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings").run()
 }
 

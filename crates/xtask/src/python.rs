@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What the tests need, from the Python Package Index.
 const REQUIREMENTS: &str = "requirements-dev.txt";
-/// What the site needs, from there, too.
-const REQUIREMENTS_OF_DOCS: &str = "requirements-docs.txt";
-const PACKAGE: &str = "crates/sharray-python";
+pub(crate) const PACKAGE: &str = "crates/sharray-python";
 /// The oldest NumPy that the wheel is for, and the Pythons that there are wheels of it for.
 const OLDEST_NUMPY: &str = "numpy==2.0.*";
 const OLDEST_NUMPY_ON: [&str; 2] = ["3.11", "3.12"];
@@ -21,10 +19,10 @@ pub(crate) fn with_numpy() -> Outcome<PathBuf> {
     environment("venv", &base(), REQUIREMENTS)
 }
 
-/// The interpreter of an environment that makes the site, with the wheel in it, whose docstrings are a page.
-pub(crate) fn with_docs() -> Outcome<PathBuf> {
+/// The interpreter of an environment with the wheel, and with what the requirements name.
+pub(crate) fn with_wheel(name: &str, requirements: &str) -> Outcome<PathBuf> {
     let wheel = wheel()?;
-    let python = environment("venv-docs", &base(), REQUIREMENTS_OF_DOCS)?;
+    let python = environment(name, &base(), requirements)?;
     install(&python, &wheel)?;
     Ok(python)
 }
@@ -44,7 +42,7 @@ fn environment(name: &str, base: &OsStr, requirements: &str) -> Outcome<PathBuf>
     let wanted = fs::read_to_string(root().join(requirements))
         .map_err(|error| format!("cannot read {requirements}: {error}"))?;
     let folder = target().join(name);
-    let (python, stamp) = (folder.join("bin/python"), folder.join(requirements));
+    let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.txt"));
     if fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
         return Ok(python);
     }
@@ -56,7 +54,18 @@ fn environment(name: &str, base: &OsStr, requirements: &str) -> Outcome<PathBuf>
 
 /// Builds the wheel into `dist/`, and returns it. One is for every Python from 3.11 on.
 pub(crate) fn wheel() -> Outcome<PathBuf> {
+    wheel_with(&with_numpy()?, &[])
+}
+
+/// Builds the wheel so that it runs on older systems than this one, too: those with glibc 2.17 or newer.
+pub(crate) fn manylinux() -> Outcome<PathBuf> {
     let python = with_numpy()?;
+    // Zig's linker links against the C library of any year.
+    run(&python, &["pip", "install", "--quiet", "--disable-pip-version-check", "ziglang"])?;
+    wheel_with(&python, &["--zig", "--compatibility", "manylinux2014"])
+}
+
+fn wheel_with(python: &Path, options: &[&str]) -> Outcome<PathBuf> {
     let dist = root().join("dist");
     // What an earlier version left there is not what was built.
     if dist.is_dir() {
@@ -65,8 +74,13 @@ pub(crate) fn wheel() -> Outcome<PathBuf> {
     let manifest = format!("{PACKAGE}/Cargo.toml");
     let arguments =
         ["-m", "maturin", "build", "--profile", "wheel", "--locked", "--manifest-path", &manifest, "--out", "dist"];
-    program(&python, &arguments).env("CARGO_TARGET_DIR", target()).run()?;
-    let built = fs::read_dir(&dist).map_err(|error| format!("cannot read {}: {error}", dist.display()))?;
+    program(python, &[&arguments, options].concat()).env("CARGO_TARGET_DIR", target()).run()?;
+    wheel_in(&dist)
+}
+
+/// The wheel in a folder that maturin has built into.
+pub(crate) fn wheel_in(dist: &Path) -> Outcome<PathBuf> {
+    let built = fs::read_dir(dist).map_err(|error| format!("cannot read {}: {error}", dist.display()))?;
     let wheel = built.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|it| it == "whl"));
     wheel.ok_or_else(|| format!("maturin left no wheel in {}", dist.display()))
 }

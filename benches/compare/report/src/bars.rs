@@ -136,6 +136,22 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_has_a_bar_for_each_contender_on_an_opaque_card() {
+        let mut samples = Samples::default();
+        samples.add(1, "a.b.sharray 1 ns\na.b.pipe 2 ns\na.c.sharray 3 ns").expect("the lines are samples");
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("a.svg");
+        draw(&path, "Work", &groups::of(&samples, "a")).expect("it can be drawn");
+        let svg = std::fs::read_to_string(path).expect("it was drawn");
+        assert!(svg.contains("opacity=\"1\" fill=\"#FFFFFF\""), "{svg}");
+        let bars = |colour: &str| svg.matches(&format!("fill=\"{colour}\"")).count();
+        assert_eq!((bars("#0072B2"), bars("#E69F00")), (2, 1));
+        for words in ["Work", "a.b (less is better)", "pipe", "2.00 ns", "a.c (less is better)", "3.00 ns"] {
+            assert!(svg.contains(words), "{words}: {svg}");
+        }
+    }
+
+    #[test]
     fn no_figure_leaves_the_picture() {
         for text in ["a.x inf s\na.y 1 s", "a.x 0 s\na.y 0 s", "a.x inf s", "a.x -1 s\na.y 1 s"] {
             let scale = scale(text);

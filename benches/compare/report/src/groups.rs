@@ -3,15 +3,16 @@
 use crate::samples::{Figure, Samples};
 use crate::units::is_rate;
 
-/// The ends of names that say a percentile of single samples.
-pub(crate) const PERCENTILES: [&str; 3] = ["p50", "p99", "p99.9"];
+/// The ends of names that say more about a contender than its figure does: details of single samples, the mean, the first
+/// time, the way back, the share of the slower of two.
+pub(crate) const DETAILS: [&str; 7] = ["p50", "p99", "p99.9", "mean", "cold", "detach", "share"];
 
-/// A name `SUBJECT.CASE.CONTENDER[.PERCENTILE]` in its parts.
+/// A name `SUBJECT.CASE.CONTENDER[.DETAIL]` in its parts.
 #[derive(Debug, PartialEq)]
 struct Name<'a> {
     group: &'a str,
     contender: &'a str,
-    percentile: Option<usize>,
+    detail: Option<usize>,
 }
 
 /// Contenders for the same work, the best first.
@@ -26,11 +27,11 @@ pub(crate) struct Group<'a> {
 #[derive(Debug)]
 pub(crate) struct Contender<'a> {
     pub(crate) who: &'a str,
-    /// The name of the samples, or of their median where there are but percentiles.
+    /// The name of the samples, or of their median where there are but details.
     pub(crate) name: &'a str,
     pub(crate) figure: Figure,
-    /// The names of the percentiles.
-    pub(crate) percentiles: [Option<&'a str>; PERCENTILES.len()],
+    /// The names of the details.
+    pub(crate) details: [Option<&'a str>; DETAILS.len()],
 }
 
 impl Group<'_> {
@@ -39,10 +40,10 @@ impl Group<'_> {
         self.contenders.iter().find(|it| it.is_sharray())
     }
 
-    /// Which percentiles any contender has.
-    pub(crate) fn percentiles(&self) -> Vec<usize> {
-        let has = |at: &usize| self.contenders.iter().any(|it| it.percentiles[*at].is_some());
-        (0..PERCENTILES.len()).filter(has).collect()
+    /// Which details any contender has.
+    pub(crate) fn details(&self) -> Vec<usize> {
+        let has = |at: &usize| self.contenders.iter().any(|it| it.details[*at].is_some());
+        (0..DETAILS.len()).filter(has).collect()
     }
 }
 
@@ -75,13 +76,13 @@ pub(crate) fn of<'a>(samples: &'a Samples, subject: &str) -> Vec<Group<'a>> {
 
 fn take<'a>(contenders: &mut Vec<Contender<'a>>, name: &'a str, parts: &Name<'a>, figure: Figure) {
     let at = contenders.iter().position(|it| it.who == parts.contender).unwrap_or_else(|| {
-        let percentiles = [None; PERCENTILES.len()];
-        contenders.push(Contender { who: parts.contender, name, figure, percentiles });
+        let details = [None; DETAILS.len()];
+        contenders.push(Contender { who: parts.contender, name, figure, details });
         contenders.len() - 1
     });
     let contender = &mut contenders[at];
-    if let Some(percentile) = parts.percentile {
-        contender.percentiles[percentile] = Some(name);
+    if let Some(detail) = parts.detail {
+        contender.details[detail] = Some(name);
     } else {
         (contender.name, contender.figure) = (name, figure);
     }
@@ -89,9 +90,14 @@ fn take<'a>(contenders: &mut Vec<Contender<'a>>, name: &'a str, parts: &Name<'a>
 
 fn split(name: &str) -> Option<Name<'_>> {
     let without = |(at, end): (usize, &&str)| Some((name.strip_suffix(end)?.strip_suffix('.')?, Some(at)));
-    let (rest, percentile) = PERCENTILES.iter().enumerate().find_map(without).unwrap_or((name, None));
+    let (rest, detail) = DETAILS.iter().enumerate().find_map(without).unwrap_or((name, None));
     let (group, contender) = rest.rsplit_once('.')?;
-    Some(Name { group, contender, percentile })
+    Some(Name { group, contender, detail })
+}
+
+/// The contender of a name.
+pub(crate) fn contender(name: &str) -> &str {
+    split(name).map_or(name, |parts| parts.contender)
 }
 
 /// Whether a group is the subject itself, or a case of it.
@@ -104,16 +110,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_ends_in_the_contender_or_in_a_percentile() {
+    fn a_name_ends_in_the_contender_or_in_a_detail() {
         assert_eq!(
             split("frames.8MiB.fill.iceoryx2"),
-            Some(Name { group: "frames.8MiB.fill", contender: "iceoryx2", percentile: None })
+            Some(Name { group: "frames.8MiB.fill", contender: "iceoryx2", detail: None })
         );
         assert_eq!(
             split("latency64.spin.pipe.p99.9"),
-            Some(Name { group: "latency64.spin", contender: "pipe", percentile: Some(2) })
+            Some(Name { group: "latency64.spin", contender: "pipe", detail: Some(2) })
         );
         assert_eq!(split("alone"), None);
+        assert_eq!(["locks.contended.flock.share", "alone"].map(contender), ["flock", "alone"]);
     }
 
     #[test]
@@ -132,15 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_belong_to_their_contender() {
+    fn details_belong_to_their_contender() {
         let mut samples = Samples::default();
         let text = "a.b.x.p50 5 ns\na.b.x.p99 7 ns\na.b.x.p99.9 70 ns\na.b.y 6 ns\na.b.y.p50 8 ns";
         samples.add(1, text).expect("the lines are samples");
         let groups = of(&samples, "a");
         let [x, y] = &groups[0].contenders[..] else { panic!("two contenders") };
-        assert_eq!((x.name, x.percentiles), ("a.b.x.p50", [Some("a.b.x.p50"), Some("a.b.x.p99"), Some("a.b.x.p99.9")]));
+        let first = [Some("a.b.x.p50"), Some("a.b.x.p99"), Some("a.b.x.p99.9")];
+        assert_eq!((x.name, &x.details[..3]), ("a.b.x.p50", &first[..]));
         // The plain name is the figure that counts, where there is one.
-        assert_eq!((y.name, y.percentiles), ("a.b.y", [Some("a.b.y.p50"), None, None]));
-        assert_eq!(groups[0].percentiles(), [0, 1, 2]);
+        assert_eq!((y.name, &y.details[..2]), ("a.b.y", &[Some("a.b.y.p50"), None][..]));
+        assert_eq!(groups[0].details(), [0, 1, 2]);
     }
 }

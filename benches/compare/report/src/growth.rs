@@ -46,15 +46,16 @@ pub(crate) const SUBJECTS: &[Subject] = &[
         title: "Writers that want one lock",
         axis: "writers",
         text: "Each writer is a process that takes the lock and lets it go without pause. `turn`: the time that a turn of \
-               any of them takes, over all of them.",
-        lines: &[("turn", Constant)],
+               any of them takes, over all of them. `slowest`: the turns of the writer that had the fewest, of what \
+               would be an even share.",
+        lines: &[("turn", Constant), ("slowest", Constant)],
     },
     Subject {
         name: "frames",
         title: "The size of a frame",
         axis: "bytes",
         text: "`hand_over`: a slot is loaned, one word written, the frame published, received and let go. `copy`: the same, \
-               with all words written.",
+               with all words written, which costs more a word where the slots outgrow a cache.",
         lines: &[("hand_over", Constant), ("copy", Linear)],
     },
     Subject {

@@ -118,3 +118,44 @@ fn steps(line: &Line) -> impl Iterator<Item = f64> {
     let (first, last) = (line.points[0].0, line.points[line.points.len() - 1].0);
     (0..=STEPS).map(move |step| first * (last / first).powf(f64::from(step) / f64::from(STEPS)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::growth::{Expected, lines};
+    use crate::samples::Samples;
+
+    const SUBJECT: Subject = Subject {
+        name: "writers",
+        title: "Writers",
+        axis: "writers",
+        text: "",
+        lines: &[("turn", Expected::Linear), ("share", Expected::Constant)],
+    };
+
+    #[test]
+    fn times_and_others_have_a_panel_each() {
+        let mut samples = Samples::default();
+        let text = "growth.writers.turn.x=2 9 ns\ngrowth.writers.turn.x=4 12 ns\ngrowth.writers.share.x=2 0.5 of 1";
+        samples.add(1, text).expect("the lines are samples");
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("a.svg");
+        draw(&path, &SUBJECT, &lines(&samples, &SUBJECT)).expect("it can be drawn");
+        let svg = std::fs::read_to_string(path).expect("it was drawn");
+        assert!(svg.contains(&format!("height=\"{}\"", HEAD + 2 * PANEL)), "{svg}");
+        for words in ["Writers", "turn (expected: linear in writers)", "share (expected: constant)"] {
+            assert!(svg.contains(words), "{words}: {svg}");
+        }
+        // Two points of the one line, one of the other, and a mark beside each name.
+        assert_eq!(svg.matches("<circle").count(), 5);
+    }
+
+    #[test]
+    fn a_line_of_nothing_can_be_drawn() {
+        // A cost of zero, or a single point, has no place on logarithmic paper or makes no line.
+        let mut samples = Samples::default();
+        samples.add(1, "growth.writers.turn.x=2 0 ns\ngrowth.writers.share.x=1 1 of 1").expect("the lines are samples");
+        let folder = tempfile::tempdir().expect("there is room");
+        draw(&folder.path().join("a.svg"), &SUBJECT, &lines(&samples, &SUBJECT)).expect("it can be drawn");
+    }
+}

@@ -104,7 +104,7 @@ fn goals(contents: &Contents) -> String {
 
 /// The contenders alone of names with commas between.
 fn contenders(names: &str) -> String {
-    names.split(", ").map(|name| name.rsplit('.').next().unwrap_or(name)).collect::<Vec<_>>().join(", ")
+    names.split(", ").map(groups::contender).collect::<Vec<_>>().join(", ")
 }
 
 fn machine(contents: &Contents) -> String {
@@ -149,8 +149,8 @@ fn table(text: &mut String, samples: &Samples, group: &Group) {
     let sharray = group.sharray().filter(|_| group.contenders.len() > 1);
     add(text, format_args!("\n| `{}` | median (half of the passes) |", group.name));
     let mut columns = Vec::new();
-    let percentiles = group.percentiles();
-    columns.extend(percentiles.iter().map(|at| groups::PERCENTILES[*at].to_owned()));
+    let details = group.details();
+    columns.extend(details.iter().map(|at| groups::DETAILS[*at].to_owned()));
     columns.extend(sharray.map(|_| "against sharray".to_owned()));
     columns.extend(limit.as_ref().map(|limit| format!("against `{limit}`")));
     for column in &columns {
@@ -161,17 +161,18 @@ fn table(text: &mut String, samples: &Samples, group: &Group) {
         let emphasis = if contender.is_sharray() { "**" } else { "" };
         let figure = with_spread(contender.figure, |value| shown(value, group.unit));
         add(text, format_args!("| {emphasis}{}{emphasis} | {figure} |", contender.who));
-        for at in &percentiles {
-            add(text, format_args!(" {} |", percentile(samples, contender.percentiles[*at], group.unit)));
+        for at in &details {
+            add(text, format_args!(" {} |", detail(samples, contender.details[*at])));
         }
-        let against = sharray.map(|it| it.name).into_iter().chain(limit);
+        let against = sharray.map(|it| it.name).into_iter().chain(limit.as_deref());
         against.for_each(|other| add(text, format_args!(" {} |", ratio(samples, contender, other))));
         text.push('\n');
     }
 }
 
-fn percentile(samples: &Samples, name: Option<&str>, unit: &str) -> String {
-    name.and_then(|name| samples.figure(name)).map(|figure| shown(figure.median, unit)).unwrap_or_default()
+fn detail(samples: &Samples, name: Option<&str>) -> String {
+    let known = name.and_then(|name| samples.figure(name).zip(samples.unit(name)));
+    known.map(|(figure, unit)| shown(figure.median, unit)).unwrap_or_default()
 }
 
 fn ratio(samples: &Samples, contender: &Contender, other: &str) -> String {

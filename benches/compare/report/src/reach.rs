@@ -58,81 +58,100 @@ fn latency() -> Vec<Goal> {
 }
 
 fn state() -> Vec<Goal> {
-    let (write, read) = ("64-byte state in one process: a write", "64-byte state in one process: a read");
+    let [write, read] = ["write", "read"].map(|way| format!("64-byte state in one process: a {way}"));
+    let [kept, cell] = ["sharray_cell_kept", "sharray_cell"];
     vec![
-        compared(write, "state64.write", ["sharray_writer", "seqlock"], AtMost(1.5)),
-        compared(read, "state64.read", ["sharray_cell", "seqlock"], AtMost(1.5)),
-        faster(write, "state64.write", ["sharray_writer", "iceoryx2_blackboard"], 3.0),
-        faster(read, "state64.read", ["sharray_cell", "iceoryx2_blackboard"], 3.0),
-        compared(
-            "64-byte state in one process: a write that takes the role",
-            "state64.write",
-            ["sharray_store", "cas_lock"],
-            AtMost(1.5),
-        ),
+        compared(&write, "state64.write", [kept, "seqlock"], AtMost(1.5)),
+        compared(&read, "state64.read", [cell, "seqlock"], AtMost(1.5)),
+        faster(&write, "state64.write", [kept, "iceoryx2_blackboard"], 3.0),
+        faster(&read, "state64.read", [cell, "iceoryx2_blackboard"], 3.0),
+        compared(&format!("{write} that takes the role"), "state64.write", [cell, "cas_lock"], AtMost(1.5)),
     ]
 }
 
 fn locks() -> Vec<Goal> {
+    let names = ["sharray_write", "pthread_robust"];
+    let share = "locks.contended.sharray_write.share";
     vec![
-        Goal::new("write lock and unlock", &["lock.sharray"], Against::best(&["lock.pthread_robust"]), AtMost(1.0)),
-        Goal::new(
-            "two processes contend: time a turn",
-            &["contended2.turn.sharray"],
-            Against::best(&["contended2.turn.pthread_robust"]),
-            AtMost(1.0),
-        ),
-        Goal::new(
-            "two processes contend: share of the slower",
-            &["contended2.share.sharray"],
-            Against::Alone,
-            AtLeast(0.4),
-        ),
+        compared("write lock and unlock", "locks.uncontended", names, AtMost(1.0)),
+        compared("two processes contend: turns a second", "locks.contended", names, AtLeast(1.0)),
+        Goal::new("two processes contend: share of the slower", &[share], Against::Alone, AtLeast(0.4)),
     ]
 }
 
 fn frames() -> Vec<Goal> {
-    let peers = ["ring_spin", "ring_2_slots", "iceoryx2", "mmap_sync", "unix_socket", "pipe"];
     let mut goals = Vec::new();
-    for way in ["fill", "stamp"] {
+    for (way, does) in [("fill", "fills all"), ("stamp", "stamps one word")] {
         for size in FRAMES {
-            let ours = format!("frames.{size}.{way}.sharray");
-            let theirs = peers.map(|peer| format!("frames.{size}.{way}.{peer}"));
-            let work = format!(
-                "frames of {size}, the producer {}",
-                if way == "fill" { "fills all" } else { "stamps one word" }
-            );
-            goals.push(Goal::new(work, &[&ours], Against::Best(theirs.into()), AtLeast(1.0)));
+            let of = |who: &str| format!("frames.{size}.{way}.{who}");
+            let ours = ["sharray_stream", "sharray_stream_spin"].map(of);
+            let theirs = ["ring_of_4", "ring_of_2", "iceoryx2", "mmap_sync", "unix_socket", "pipe"].map(of);
+            let work = format!("frames of {size}, the producer {does}");
+            goals.push(Goal::new(
+                work,
+                &ours.each_ref().map(String::as_str),
+                Against::Best(theirs.into()),
+                AtLeast(1.0),
+            ));
         }
     }
+    let [large, small] = ["1073741824", "64"].map(|size| format!("growth.frames.hand_over.x={size}"));
+    goals.push(Goal::new("handing over 1 GiB against 64 B", &[&large], Against::Best(vec![small]), AtMost(1.2)));
     goals
 }
 
 fn others() -> Vec<Goal> {
+    let death = ["death.sharray_write"];
     let mut goals = vec![
-        Goal::new("attach by name", &["attach.sharray"], Against::best(&["attach.open_fstat_mmap"]), AtMost(2.0)),
-        Goal::new(
-            "lock holder killed: median",
-            &["death.sharray"],
-            Against::Beyond("death.kernel".to_owned()),
-            AtMost(10.0),
-        ),
-        Goal::new("lock holder killed: worst", &["death.sharray"], Against::Worst, AtMost(100.0)),
-        Goal::new("create and fill 1 GiB", &["create.sharray"], Against::best(&["create.fallocate"]), AtMost(1.05)),
-        Goal::new(
-            "the same with huge pages",
-            &["create.huge.sharray"],
-            Against::best(&["create.huge.fallocate"]),
-            AtMost(1.1),
-        ),
+        compared("attach by name: an array", "attach", ["sharray_array", "open_fstat_mmap"], AtMost(2.0)),
+        compared("attach by name: a stream", "attach", ["sharray_stream", "open_fstat_mmap"], AtMost(2.0)),
+        Goal::new("lock holder killed: median", &death, Against::Beyond("death.process_gone".to_owned()), AtMost(10.0)),
+        Goal::new("lock holder killed: worst", &death, Against::Worst, AtMost(100.0)),
+        compared("create and fill 1 GiB", "create.1GiB.memory", ["sharray", "by_hand"], AtMost(1.05)),
+        compared("the same with huge pages", "create.1GiB.huge_pages", ["sharray", "by_hand"], AtMost(1.1)),
     ];
     for size in SNAPSHOTS {
-        let (ours, limit) = (format!("snapshot.{size}.sharray"), format!("snapshot.{size}.memcpy"));
-        goals.push(Goal::new(format!("snapshot of {size}"), &[&ours], Against::best(&[&limit]), AtLeast(0.9)));
+        let (work, group) = (format!("snapshot of {size}"), format!("snapshot.{size}"));
+        goals.push(compared(&work, &group, ["sharray_read_into", "memcpy"], AtLeast(0.9)));
+        goals.push(compared(
+            &format!("{work} into new memory"),
+            &group,
+            ["sharray_snapshot", "memcpy_new"],
+            AtLeast(0.9),
+        ));
     }
     goals
 }
 
 fn python() -> Vec<Goal> {
-    Vec::new()
+    let ours = ["sharray_cell", "sharray_stream"];
+    let of = |way: &str| ours.map(|who| format!("python.latency64.{way}.{who}"));
+    let latency = |way: &str, peer: &str, bound| {
+        let peer = format!("python.latency64.{way}.{peer}");
+        Goal::new(
+            format!("Python: 64 bytes, one way, {way}"),
+            &of(way).each_ref().map(String::as_str),
+            Against::Best(vec![peer]),
+            bound,
+        )
+    };
+    let mut goals = vec![latency("spin", "memoryview", AtMost(1.5)), latency("asleep", "semaphore", AtMost(1.0))];
+    for size in ["1MiB", "8MiB"] {
+        let (work, group) = (format!("Python: frames of {size}"), format!("python.frames.{size}"));
+        let theirs =
+            ["ring", "ring_semaphore", "iceoryx2", "pyzmq", "pipe", "queue"].map(|who| format!("{group}.{who}"));
+        let mine = format!("{group}.sharray");
+        goals.push(Goal::new(&work, &[&mine], Against::Best(theirs.into()), AtLeast(1.0)));
+        goals.push(compared(&work, &group, ["sharray", "queue"], AtLeast(25.0)));
+    }
+    goals.push(compared("Python: attach", "python.attach", ["sharray", "np_memmap"], AtMost(1.0)));
+    for way in ["sharray_write", "sharray_read"] {
+        goals.push(compared("Python: a lock in a `with`", "python.lock", [way, "multiprocessing_lock"], AtMost(1.0)));
+    }
+    for way in ["slice", "row", "element"] {
+        let (work, group) = (format!("Python: {way} of a view"), format!("python.access.{way}"));
+        // The same cost, as near as it can be told.
+        goals.push(compared(&work, &group, ["sharray", "ndarray"], AtMost(1.1)));
+    }
+    goals
 }

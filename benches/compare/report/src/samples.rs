@@ -58,21 +58,27 @@ impl Samples {
         Ok(())
     }
 
-    /// Of the notes, those count that say what is wrong with samples: `noisy: .. next N samples`, `NAME failed: ..`.
+    /// Of the notes, those count that say what is wrong with samples: `noisy: .. during the next N lines`, `NAME: others used
+    /// the processors in N of M rounds`, `NAME failed: ..`.
     fn add_note(&mut self, note: &str) {
+        let last = || note.split_whitespace().filter_map(|word| word.parse::<u32>().ok()).next_back().unwrap_or(1);
         if note.starts_with("noisy:") {
-            self.noisy += note.split_whitespace().filter_map(|word| word.parse::<u32>().ok()).next_back().unwrap_or(1);
+            self.noisy += last();
+        } else if note.contains(": others used the processors") {
+            self.noisy += 1;
         } else if note.contains(" failed: ") && !self.failures.iter().any(|known| known == note) {
             self.failures.push(note.to_owned());
         }
     }
 
     fn add_line(&mut self, pass: u32, line: &str) -> Outcome {
-        let words: Vec<&str> = line.split_whitespace().collect();
+        let words: Vec<&str> = line.splitn(3, ' ').collect();
         let [name, value, unit] = words[..] else {
             return Err(format!("found `{line}`, expected `name value unit`"));
         };
         let value: f64 = value.parse().map_err(|_| format!("found `{value}`, expected a number"))?;
+        // Nothing takes less than no time: that is how programs say that it did not end within their patience.
+        let value = if value < 0.0 { f64::INFINITY } else { value };
         if value.is_nan() {
             return Err(format!("{name} is not a number"));
         }
@@ -219,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_never_ended_stays_infinite() {
-        let samples = samples(&["a inf s\nb 2 s", "a inf s\nb 2 s", "a inf s"]);
+        let samples = samples(&["a -1.0 s\nb 2 s", "a -1.0 s\nb 2 s", "a -1.0 s"]);
         assert_eq!(samples.figure("a").map(|it| it.median), Some(f64::INFINITY));
         assert_eq!(samples.ratio("b", "a").map(|it| it.median), Some(0.0));
     }
@@ -239,11 +245,11 @@ mod tests {
     #[test]
     fn notes_say_what_is_wrong_with_samples() {
         let samples = samples(&[
-            "# noisy: others used 31 % of a CPU during the next 3 samples\na 1 ns\na 2 ns\na 3 ns",
+            "# noisy: others used 31 % of a CPU during the next 3 lines\na 1 ns\na 2 ns\na 3 ns",
             "# b.c failed: no such service\n# d failed: x",
-            "# b.c failed: no such service\n# a note",
+            "# b.c failed: no such service\n# a note\n# e.f: others used the processors in 1 of 1 rounds",
         ]);
-        assert_eq!(samples.counts(), (3, 3));
+        assert_eq!(samples.counts(), (3, 4));
         assert_eq!(samples.failures(), ["b.c failed: no such service", "d failed: x"]);
     }
 

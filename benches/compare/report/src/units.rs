@@ -5,7 +5,7 @@ pub(crate) fn shown(value: f64, unit: &str) -> String {
     match nanoseconds(unit) {
         _ if value.is_infinite() => "for ever".to_owned(),
         Some(factor) => time(value * factor),
-        None if unit == "x" || unit == "share" => digits(value),
+        None if unit == "of 1" => digits(value),
         None => format!("{} {unit}", digits(value)),
     }
 }
@@ -17,7 +17,7 @@ pub(crate) fn times(ratio: f64) -> String {
 
 /// Whether more of it is better.
 pub(crate) fn is_rate(unit: &str) -> bool {
-    unit.ends_with("/s") || unit == "share"
+    unit.ends_with("/s") || unit == "of 1"
 }
 
 /// How many nanoseconds the unit has, if it is one of time.
@@ -76,7 +76,7 @@ mod tests {
             (2.0, "s", "2.00 s"),
             (f64::INFINITY, "s", "for ever"),
             (15.5, "GB/s", "15.5 GB/s"),
-            (0.45, "share", "0.45"),
+            (0.45, "of 1", "0.45"),
         ] {
             assert_eq!(shown(value, unit), text);
         }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Get, place: &Directory) -> Outcome {
 }
 
 fn write(args: &Get, info: &Info, source: &mut Source, path: &Path, interrupt: &Interrupt) -> Outcome {
-    if let Source::Array(array, _) = source {
+    if let Source::Array(array, ..) = source {
         return export(args, array, path, interrupt);
     }
     let value = if args.latest { source.newest(Duration::ZERO)? } else { next(args, source, interrupt)? };

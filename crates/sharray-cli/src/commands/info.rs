@@ -90,7 +90,9 @@ fn participants(info: &Info, out: &mut Out) -> Outcome {
 fn layout(info: &Info, out: &mut Out) -> Outcome {
     writeln!(out, "{}: format {}, {} bytes", info.name, sharray::FORMAT_VERSION, info.file_len)?;
     writeln!(out, ".npy header at {}, data at {}", info.npy_offset, info.data_offset)?;
-    writeln!(out, "{} slots of {} bytes, {} apart\n", info.slots, frame_len(info), stride(info))?;
+    let (slots, len) = (text::count(info.slots as usize, "slot"), frame_len(info));
+    let apart = if info.slots > 1 { format!(", {} apart", stride(info)) } else { String::new() };
+    writeln!(out, "{slots} of {len} bytes{apart}\n")?;
     write!(out, "{}", sharray::format_table())?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::args::Show;
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::{Interrupt, SLICE};
 use crate::items::Items;
-use crate::kinds::{Access, Source, Value, words};
+use crate::kinds::{Access, LARGE, Source, Value, words};
 use crate::picture::{Canvas, Picture, Slice, png};
 use crate::screen::{Out, Screen};
 use crate::table::cut;
@@ -78,7 +78,8 @@ fn pause(span: Duration, interrupt: &Interrupt) -> Outcome {
 
 fn slice(args: &Show, value: &Value) -> Outcome<Slice> {
     let items = Items::new(&value.dtype, &value.shape, value.order, args.field.field.as_deref())?;
-    Slice::new(items, &args.index)
+    let slice = Slice::new(items, &args.index)?;
+    Ok(if value.bytes.len() > LARGE { slice.sampled() } else { slice })
 }
 
 fn range(args: &Show) -> Option<(f64, f64)> {

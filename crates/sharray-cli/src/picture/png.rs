@@ -27,7 +27,7 @@ pub(crate) fn write(picture: &Picture<'_>, path: &Path) -> Outcome {
     save::whole(path, |file| encode(&whole, picture.range(), BufWriter::new(file)))
 }
 
-fn encode(pixels: &Pixels, (low, high): (f64, f64), out: impl Write) -> io::Result<()> {
+pub(super) fn encode(pixels: &Pixels, (low, high): (f64, f64), out: impl Write) -> io::Result<()> {
     let side = |len: usize| u32::try_from(len).map_err(io::Error::other);
     let mut encoder = Encoder::new(out, side(pixels.width)?, side(pixels.height())?);
     encoder.set_color(ColorType::Rgb);

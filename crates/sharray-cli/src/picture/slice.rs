@@ -4,6 +4,11 @@ use crate::failure::{Failure, Outcome};
 use crate::items::Items;
 use crate::text;
 
+/// How many items along each axis the sample of a plane has at most.
+const WIDE: usize = 1 << 10;
+/// How many the sample of a line has.
+const LONG: usize = 1 << 20;
+
 /// As what it is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -24,6 +29,8 @@ pub(crate) struct Slice {
     pub(crate) form: Form,
     /// Where it is in the array: `[0, 2, :, :]`; nothing, if it is the whole.
     pub(crate) place: Option<String>,
+    /// If it is a sample: every how many rows, and columns, of it.
+    pub(crate) every: Option<Vec<usize>>,
 }
 
 impl Slice {
@@ -56,7 +63,21 @@ impl Slice {
         let rest = items.shape().len();
         let place = (!taken.is_empty())
             .then(|| format!("[{}]", text::list(taken.into_iter().chain(std::iter::repeat_n(":".to_owned(), rest)))));
-        Ok(Self { items, form, place })
+        Ok(Self { items, form, place, every: None })
+    }
+
+    /// A sample of it: to read everything would take too long.
+    pub(crate) fn sampled(mut self) -> Self {
+        let axes = match self.form {
+            Form::Number => return self,
+            Form::Line => 1,
+            Form::Plane | Form::Image => 2,
+        };
+        let few = if axes == 1 { LONG } else { WIDE };
+        let steps: Vec<usize> = self.items.shape().iter().take(axes).map(|len| len.div_ceil(few).max(1)).collect();
+        self.items = self.items.every(&steps);
+        self.every = steps.iter().any(|step| *step > 1).then_some(steps);
+        self
     }
 
     pub(crate) fn is_image_of_bytes(&self) -> bool {
@@ -97,6 +118,20 @@ mod tests {
         assert_eq!(slice(&[9, 5, 4, 3], &[8])?, (Form::Image, Some("[8, :, :, :]".to_owned())));
         assert_eq!(slice(&[5], &[4])?, (Form::Number, Some("[4]".to_owned())));
         assert!(slice(&[5], &[5]).is_err());
+        Ok(())
+    }
+
+    /// Each axis has as many steps as it needs, and what is small is whole.
+    #[test]
+    fn a_sample_is_small() -> Outcome {
+        let sampled = |shape: &[usize]| -> Outcome<(Vec<usize>, Option<Vec<usize>>)> {
+            let sample = Slice::new(Items::new(&DType::U8, shape, Order::C, None)?, &[])?.sampled();
+            Ok((sample.items.shape().to_vec(), sample.every))
+        };
+        assert_eq!(sampled(&[5, 1 << 20, 3])?, (vec![5, 1024, 3], Some(vec![1, 1024])));
+        assert_eq!(sampled(&[1025, 7])?, (vec![513, 7], Some(vec![2, 1])));
+        assert_eq!(sampled(&[1 << 22])?, (vec![1 << 20], Some(vec![4])));
+        assert_eq!(sampled(&[100, 100])?, (vec![100, 100], None));
         assert!(slice(&[5], &[0, 0]).is_err());
         Ok(())
     }

@@ -16,7 +16,7 @@ pub(crate) trait Consumer {
     fn take(&mut self, look: &mut dyn FnMut(&[u64]) -> Outcome) -> Outcome;
 }
 
-/// Frames before the first that counts: every slot that will be used is in memory then.
+/// Frames before the first that counts, unless fewer count: every slot that will be used is in memory then.
 const WARM_UP: usize = 8;
 /// Frames that are handed over without being looked at.
 const HAND_OVERS: usize = 40_000;
@@ -39,10 +39,10 @@ impl Work {
     /// How many frames to measure.
     pub(crate) fn frames(mode: &str, bytes: usize, is_quick: bool) -> usize {
         match (mode, is_quick) {
-            ("hand_over", true) => HAND_OVERS / 20,
+            ("hand_over", true) => HAND_OVERS / 100,
             ("hand_over", false) => HAND_OVERS,
-            (_, true) => ((32 << 20) / bytes).max(2),
-            (_, false) => (1 << 30) / bytes,
+            (_, true) => ((8 << 20) / bytes).max(1),
+            (_, false) => ((512 << 20) / bytes).max(16),
         }
     }
 
@@ -57,10 +57,10 @@ impl Work {
 
     pub(crate) fn produce(&self, producer: &mut dyn Producer) -> Outcome {
         role::ready()?;
-        for number in 1..=WARM_UP + self.frames {
+        for number in 1..=self.warm_up() + self.frames {
             producer.put(&mut |frame| match self.mode {
                 Mode::Fill => frame.fill(number as u64),
-                _ if number <= WARM_UP => {
+                _ if number <= self.warm_up() => {
                     frame.fill(0);
                     frame[0] = number as u64;
                 }
@@ -79,7 +79,7 @@ impl Work {
             number += 1;
             consumer.take(&mut |frame| self.check(frame, number))
         };
-        for _ in 0..WARM_UP {
+        for _ in 0..self.warm_up() {
             next()?;
         }
         let chunk = self.chunk();
@@ -95,6 +95,10 @@ impl Work {
         let mean = nanoseconds(start.elapsed()) / f64::from(u32::try_from(chunks.len())?);
         println!("{} {}", self.figure(median(&mut chunks)), self.figure(mean));
         Ok(())
+    }
+
+    fn warm_up(&self) -> usize {
+        WARM_UP.min(self.frames)
     }
 
     /// Frames to a chunk: some 2 MiB, and a few where there are many.

@@ -32,9 +32,7 @@ impl Lines {
 
     /// Writes the message and returns its number.
     fn write(&mut self, message: &Message) -> u32 {
-        for (at, word) in message.iter().enumerate() {
-            self.page.word64(self.outward + BEFORE + at).store(*word, Relaxed);
-        }
+        self.page.write(self.outward + BEFORE, *message);
         self.sent += 1;
         self.sent
     }
@@ -42,7 +40,7 @@ impl Lines {
     /// Reads the message whose number has been seen.
     fn read(&mut self) -> Message {
         self.received += 1;
-        std::array::from_fn(|at| self.page.word64(self.inward + BEFORE + at).load(Relaxed))
+        self.page.read(self.inward + BEFORE)
     }
 }
 

@@ -36,7 +36,7 @@ const SPINNERS: [&str; 7] = [
     "iceoryx2_publish_subscribe",
     "raw_sync_busy_event",
 ];
-const SPINNING_SLEEPERS: [&str; 2] = ["futex", "sharray_stream"];
+const SPINNING_SLEEPERS: [&str; 3] = ["futex", "sharray_stream", "sharray_cell"];
 const SLEEPERS: [&str; 8] = [
     "futex",
     "sharray_stream",
@@ -62,10 +62,11 @@ fn compare(plan: &mut Plan) -> Outcome {
     let groups =
         [(SPIN, &SPINNERS[..]), (SPIN_THEN_SLEEP, &SPINNING_SLEEPERS), (OTHER_CORE, &SLEEPERS), (SAME_CORE, &SLEEPERS)];
     let [here, there] = plan.cpus();
-    let turn = plan.turn(Duration::from_millis(250));
     for _ in plan.rounds() {
         for (prefix, contenders) in groups {
             let cpus = if prefix == SAME_CORE { [here, here] } else { [here, there] };
+            // The pauses take most of it, and one in a thousand is to be seen.
+            let turn = plan.turn(Duration::from_millis(if prefix == OTHER_CORE { 750 } else { 250 }));
             for contender in contenders {
                 let name = format!("{prefix}{contender}");
                 plan.sample(&name, || measure(&name, cpus, turn))?;

@@ -9,7 +9,6 @@ use sharray_compare::memory::Shared;
 use sharray_compare::{Outcome, Part, peers, role};
 use std::fs::{self, File};
 use std::hint;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// A synchronizer to write and one to read.
 pub(crate) struct MmapSync {
@@ -96,14 +95,12 @@ fn event(page: &Shared, at: usize, sleeps: bool, is_new: bool) -> Outcome<Box<dy
 
 impl Channel for RawSync {
     fn send(&mut self, message: &Message) -> Outcome {
-        for (at, word) in message.iter().enumerate() {
-            self.page.word64(Self::message(self.side.other()) + at).store(*word, Relaxed);
-        }
+        self.page.write(Self::message(self.side.other()), *message);
         self.out.set(EventState::Signaled)
     }
 
     fn receive(&mut self) -> Outcome<Message> {
         self.back.wait(Timeout::Infinite)?;
-        Ok(std::array::from_fn(|at| self.page.word64(Self::message(self.side) + at).load(Relaxed)))
+        Ok(self.page.read(Self::message(self.side)))
     }
 }

@@ -2,8 +2,10 @@
 
 use super::{Finding, State};
 use crate::text;
+use nix::sys::stat::{major, minor};
 use nix::sys::statvfs::statvfs;
 use std::fs::read_to_string;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The oldest kernel that has all that the library asks for: `futex_waitv`.
@@ -25,9 +27,7 @@ fn kernel() -> Finding {
     let release = release.trim();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
     let (state, said) = match (numbers.next(), numbers.next()) {
-        (Some(major), Some(minor)) if (major, minor) >= OLDEST => {
-            (State::Fit, format!("Linux {release}, with futex_waitv"))
-        }
+        (Some(major), Some(minor)) if (major, minor) >= OLDEST => (State::Fit, format!("Linux {release}")),
         (Some(_), Some(_)) => {
             let said = format!("Linux {release}: waiting for several streams at once needs {}.{}", OLDEST.0, OLDEST.1);
             (State::Unfit, said)
@@ -39,9 +39,11 @@ fn kernel() -> Finding {
 
 /// The memory that files of the default place are in.
 fn memory() -> Finding {
-    match room(Path::new("/dev/shm")) {
+    let path = Path::new("/dev/shm");
+    let kind = kind_of(path).unwrap_or_else(|| "an unknown file system".to_owned());
+    match room(path) {
         Ok((free, size)) => {
-            let said = format!("{} free of {}", text::bytes(free), text::bytes(size));
+            let said = format!("{kind}, {} free of {}", text::bytes(free), text::bytes(size));
             if free * 100 / size.max(1) >= SCARCE_PERCENT {
                 return Finding::new("/dev/shm", State::Fit, said);
             }
@@ -51,6 +53,15 @@ fn memory() -> Finding {
             Finding::new("/dev/shm", State::Unfit, format!("{error}: mount a tmpfs there, or set SHARRAY_DIR"))
         }
     }
+}
+
+/// What the kernel calls the file system that a file is on.
+pub(super) fn kind_of(path: &Path) -> Option<String> {
+    let device = path.metadata().ok()?.dev();
+    let device = format!("{}:{}", major(device), minor(device));
+    let mounts = read_to_string("/proc/self/mountinfo").ok()?;
+    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some(device.as_str()))?;
+    mount.split_once(" - ")?.1.split(' ').next().map(str::to_owned)
 }
 
 /// The bytes that are free to this user in a file system, and those it has.

@@ -1,22 +1,21 @@
 //! Of the place of the arrays: its file system, its locks, what is stale there, what cannot be read.
 
-use super::machine::room;
+use super::machine::{kind_of, room};
 use super::{Finding, State};
 use crate::args::Place;
 use crate::text;
-use nix::sys::stat::{major, minor};
 use sharray::{AnyPublisher, AnySubscriber, DType, Directory, Info, Kind};
 use std::fs::read_to_string;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) fn look(chosen: &Place) -> Vec<Finding> {
     let place = match chosen.open(false) {
         Ok(place) => place,
         Err(failure) => return vec![Finding::new("place", State::Unfit, failure.into_message())],
     };
-    let mut findings = vec![file_system(place.path()), locks(&place)];
+    let mut findings = vec![file_system(place.path())];
+    findings.extend(trials(&place));
     match place.list() {
         Ok(infos) => {
             let has_garbage = chosen.dir.is_none() && kind_of(place.path()).as_deref() == Some("tmpfs");
@@ -34,31 +33,53 @@ fn file_system(path: &Path) -> Finding {
     Finding::new("place", State::Fit, format!("{} is on {kind}, {room}", path.display()))
 }
 
-/// What the kernel calls the file system that a file is on.
-fn kind_of(path: &Path) -> Option<String> {
-    let device = path.metadata().ok()?.dev();
-    let device = format!("{}:{}", major(device), minor(device));
-    let mounts = read_to_string("/proc/self/mountinfo").ok()?;
-    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some(device.as_str()))?;
-    mount.split_once(" - ")?.1.split(' ').next().map(str::to_owned)
+/// Attaches there, which tries the locks, and sends a frame through a stream that nobody else can find.
+fn trials(place: &Directory) -> Vec<Finding> {
+    match trial(place) {
+        Ok(waiting) => {
+            let locks = "they tell the living from the dead, and a frame went through";
+            vec![Finding::new("locks", State::Fit, locks), waiting]
+        }
+        Err(error) => {
+            vec![Finding::new("locks", State::Unfit, format!("{error}; choose another place by SHARRAY_DIR"))]
+        }
+    }
 }
 
-/// Attaches there, which tries the locks, and sends a frame through a stream that nobody else can find.
-fn locks(place: &Directory) -> Finding {
-    let trial = || -> Result<(), Box<dyn std::error::Error>> {
-        // Names do not start with a dot: whoever lists the arrays passes it over.
-        let folder = tempfile::Builder::new().prefix(".sharray-doctor-").tempdir_in(place.path())?;
-        let inside = Directory::open(folder.path())?;
-        let mut publisher = AnyPublisher::builder().directory(&inside).create("trial", &DType::U8, &[1])?;
-        let mut subscriber = AnySubscriber::builder().directory(&inside).attach("trial")?;
-        publisher.try_loan()?.publish();
-        let frame = subscriber.recv_timeout(Duration::from_secs(1))?;
-        frame.map(drop).ok_or_else(|| "a frame that was published did not come".into())
-    };
-    match trial() {
-        Ok(()) => Finding::new("locks", State::Fit, "they tell the living from the dead, and a frame went through"),
-        Err(error) => Finding::new("locks", State::Unfit, format!("{error}; choose another place by SHARRAY_DIR")),
+fn trial(place: &Directory) -> Result<Finding, Box<dyn std::error::Error>> {
+    // Names do not start with a dot: whoever lists the arrays passes it over.
+    let folder = tempfile::Builder::new().prefix(".sharray-doctor-").tempdir_in(place.path())?;
+    let inside = Directory::open(folder.path())?;
+    let create = |name| AnyPublisher::builder().directory(&inside).create(name, &DType::U8, &[1]);
+    let attach = |name| AnySubscriber::builder().directory(&inside).attach(name);
+    let (mut one, _other) = (create("one")?, create("other")?);
+    let mut eyes = [attach("one")?, attach("other")?];
+    one.try_loan()?.publish();
+    let frame = eyes[0].recv_timeout(Duration::from_secs(1))?;
+    frame.ok_or("a frame that was published did not come")?;
+    Ok(waiting(&eyes))
+}
+
+/// Waits for several streams at once, of which none has news: where the system call for it is forbidden that keeps a processor busy.
+fn waiting(eyes: &[AnySubscriber; 2]) -> Finding {
+    let (before, start) = (busy(), Instant::now());
+    // It ends with `TimedOut`.
+    _ = sharray::wait_any(&[&eyes[0], &eyes[1]], Some(Duration::from_millis(20)));
+    let (took, worked) = (start.elapsed(), busy().zip(before).map(|(now, before)| now.saturating_sub(before)));
+    match worked {
+        Some(worked) if worked > took / 2 => {
+            let said = "futex_waitv is forbidden or missing: waiting for several streams at once keeps a processor busy; \
+                        allow it where system calls are filtered";
+            Finding::new("waiting", State::Note, said)
+        }
+        _ => Finding::new("waiting", State::Fit, "futex_waitv: waiting for several streams at once costs nothing"),
     }
+}
+
+/// How long this thread has had a processor.
+fn busy() -> Option<Duration> {
+    let times = read_to_string("/proc/thread-self/schedstat").ok()?;
+    times.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
 /// What wants looking after: the dead, the poisoned; and the deserted, where they are garbage.

@@ -2,7 +2,7 @@
 
 use super::app::Row;
 use crate::items::Items;
-use crate::kinds::{Access, Source, Value};
+use crate::kinds::{Access, LARGE, Source, Value};
 use crate::picture::{Canvas, Picture, Rgb, Slice, nearest};
 use crate::screen::Colours;
 use crate::{kinds, text, who};
@@ -74,6 +74,7 @@ impl Details {
         let found = Items::of_any(&value.dtype, &value.shape, value.order)
             .and_then(|(items, field)| Slice::new(items, &[]).map(|slice| (slice, field)));
         let (slice, field) = found.map_err(crate::failure::Failure::into_message)?;
+        let slice = if value.bytes.len() > LARGE { slice.sampled() } else { slice };
         Ok(Newest { value, slice, field })
     }
 
