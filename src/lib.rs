@@ -14,7 +14,8 @@ mod step;
 #[macro_use]
 mod options;
 
-#[cfg(doc)]
+// The programs in them run in the tests of the pages, as those of the README do.
+#[cfg(all(doc, not(doctest)))]
 pub mod pages;
 
 mod array;
