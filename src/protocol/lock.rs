@@ -370,7 +370,7 @@ impl<W: World> Local<W> {
             if is_free(seen) {
                 return Ok(true);
             }
-            if patience.until_ns > 0 && world.pause(looks) {
+            if patience.until_ns > 0 && world.back_off(looks) {
                 looks += 1;
                 continue;
             }

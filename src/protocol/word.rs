@@ -151,6 +151,10 @@ pub(crate) trait World {
     fn wake_all(&self, word: &Self::U32);
     /// Lets a moment pass between two looks at what may change at once; `false` after enough of them: time to sleep.
     fn pause(&self, looks: u32) -> bool;
+    /// The same for a word that others want, too: looks become rare, since each takes its cache line from the owner.
+    fn back_off(&self, looks: u32) -> bool {
+        self.pause(looks)
+    }
     /// Takes the kernel lock of a record for this attach, if nobody has it, and keeps it.
     fn lock(&self, participant: u32) -> bool;
     fn unlock(&self, participant: u32);

@@ -15,11 +15,15 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering::{self, Relaxed};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-/// Looks at a word before the first sleep, with a pause of the processor in between: half a microsecond or so.
+/// Looks at a word before the first sleep, with a pause of the processor in between: some 2 µs where a pause takes 40 ns.
 const SPINS: u32 = 50;
 /// Looks after that, giving the processor to others in between. Two processes that answer each other at once stay awake
 /// by these, and where both share one processor nothing is lost; spinning longer instead cost them twenty times as much.
 const YIELDS: u32 = 100;
+/// Looks at a lock that somebody has, before the processor is given to others in between...
+const BACK_OFFS: u32 = 12;
+/// ... with twice as many pauses each time, but no more than two to the power of this.
+const DOUBLINGS: u32 = 7;
 
 impl World for Segment {
     type U32 = AtomicU32;
@@ -150,6 +154,13 @@ impl World for Segment {
             _ if looks <= SPINS + YIELDS => std::thread::yield_now(),
             _ => return false,
         }
+        true
+    }
+    fn back_off(&self, looks: u32) -> bool {
+        if looks > BACK_OFFS {
+            return self.pause(looks - BACK_OFFS + SPINS);
+        }
+        (0..1 << looks.min(DOUBLINGS)).for_each(|_| std::hint::spin_loop());
         true
     }
     fn lock(&self, participant: u32) -> bool {
