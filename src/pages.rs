@@ -37,6 +37,7 @@ pages! {
     from_imagestreamio
     format
     comparison
+    benchmarks
     reliability
     protocol
     decisions

@@ -142,7 +142,7 @@ def iceoryx2_service(node: Any) -> Any:
 @contextmanager
 def iceoryx2_out(place: str, words: int, _: Any) -> Iterator[Put]:
     """Fills what it is lent."""
-    # Without its node a process is taken for dead, and gets no more.
+    # The node lives as long as what was made through it.
     service = iceoryx2_service(node := iceoryx.node(place))
     builder = service.publisher_builder().initial_max_slice_len(words).max_loaned_samples(1)
     publisher, taken = builder.create(), memoryview(shared_words(place)).cast("Q")
@@ -162,7 +162,7 @@ def iceoryx2_out(place: str, words: int, _: Any) -> Iterator[Put]:
 @contextmanager
 def iceoryx2_in(place: str, words: int, _: Any) -> Iterator[Take]:
     """Looks without pause whether there is a sample."""
-    # Without its node a process is taken for dead, and gets no more.
+    # The node lives as long as what was made through it.
     service = iceoryx2_service(node := iceoryx.node(place))
     subscriber, taken = service.subscriber_builder().create(), memoryview(shared_words(place)).cast("Q")
 

@@ -35,28 +35,53 @@ struct Contest {
     command: Vec<PathBuf>,
 }
 
+/// A program that failed.
+#[derive(Debug)]
+struct Failure {
+    told: String,
+    /// It was the program's, or sharray's. Otherwise only that of another library, which it told and went on.
+    is_own: bool,
+}
+
 /// Compares all subjects, or those that are named: `[--passes N] [--quick] [SUBJECT..]`.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     let run = parse(arguments)?;
     libclang::ensure()?;
-    let (contests, interpreter) = build(&run)?;
+    said(compare(&run)?)
+}
+
+fn said(failures: Vec<Failure>) -> Outcome {
+    let told: Vec<String> = failures.into_iter().map(|failure| failure.told).collect();
+    if told.is_empty() { Ok(()) } else { Err(format!("not all could be measured:\n{}", told.join("\n"))) }
+}
+
+/// Measures, makes the page, and returns what could not be measured.
+fn compare(run: &Run) -> Outcome<Vec<Failure>> {
+    let (contests, interpreter) = build(run)?;
     let samples = target().join("compare").join(run.kind());
     if samples.is_dir() {
         fs::remove_dir_all(&samples).map_err(|error| format!("cannot empty {}: {error}", samples.display()))?;
     }
     fs::create_dir_all(&samples).map_err(|error| format!("cannot make {}: {error}", samples.display()))?;
-    let failed = measure(&run, &contests, &samples);
-    report(&run, &samples, &interpreter)?;
-    if failed.is_empty() { Ok(()) } else { Err(format!("not all could be measured:\n{}", failed.join("\n"))) }
+    let failures = measure(run, &contests, &samples);
+    report(run, &samples, &interpreter)?;
+    Ok(failures)
 }
 
-/// Runs everything once and shortly. Says why not where libclang cannot be had; that is an error where `CI` is set.
+/// Runs everything once and shortly, and says what did not run: other libraries that failed, or everything where libclang
+/// cannot be had. That is an error where `CI` is set.
 pub(crate) fn glance() -> Outcome<Option<String>> {
     match libclang::ensure() {
-        Ok(()) => run(&["--quick"]).map(|()| None),
-        Err(error) if std::env::var_os("CI").is_some() => Err(error),
-        Err(error) => Ok(Some(format!("compare: {error}"))),
+        Ok(()) => {}
+        Err(error) if std::env::var_os("CI").is_some() => return Err(error),
+        Err(error) => return Ok(Some(format!("compare: {error}"))),
     }
+    let failures = compare(&parse(&["--quick"])?)?;
+    let not_run: Vec<String> = failures.iter().map(|failure| failure.told.clone()).collect();
+    if failures.iter().any(|failure| failure.is_own) {
+        return said(failures).map(|()| None);
+    }
+    Ok((!not_run.is_empty()).then(|| format!("compare: {}", not_run.join(", "))))
 }
 
 /// Formatting and lints; without libclang those of the report alone.
@@ -134,7 +159,7 @@ fn build(run: &Run) -> Outcome<(Vec<Contest>, PathBuf)> {
 }
 
 /// Runs pass after pass, and returns what went wrong: a program that fails has measured what did not.
-fn measure(run: &Run, contests: &[Contest], samples: &Path) -> Vec<String> {
+fn measure(run: &Run, contests: &[Contest], samples: &Path) -> Vec<Failure> {
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     if !is_root {
         eprintln!("huge pages are not measured: only the superuser can have a file system with them");
@@ -154,13 +179,23 @@ fn measure(run: &Run, contests: &[Contest], samples: &Path) -> Vec<String> {
             }
             if let Err(error) = contest.play(run.is_quick, samples, pass, &bar) {
                 bar.suspend(|| eprintln!("{what}: {error}"));
-                failed.push(format!("{what}: {error}"));
+                let samples = fs::read_to_string(samples.join(format!("{}.{pass}.txt", contest.name)));
+                let is_own = is_own(&samples.unwrap_or_default());
+                failed.push(Failure { told: format!("{what}: {error}"), is_own });
             }
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
     failed
+}
+
+/// Whether a program that failed did so by itself or in a contender of sharray's, as the notes in its samples tell. How cost
+/// grows is a matter of sharray's alone.
+fn is_own(samples: &str) -> bool {
+    let failed: Vec<&str> =
+        samples.lines().filter(|line| line.starts_with("# ") && line.contains(" failed: ")).collect();
+    failed.is_empty() || failed.iter().any(|line| line.contains("sharray") || line.contains("growth"))
 }
 
 impl Contest {
@@ -222,6 +257,19 @@ fn scripts() -> Outcome<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fails_is_ours_unless_another_library_alone_failed() {
+        // A test must not pass because a program crashed, nor fail because of what others made.
+        for (samples, is_ours) in [
+            ("frames.pipe 1 GB/s\n", true),
+            ("# frames.iceoryx2 failed: it hangs\nframes.pipe 1 GB/s\n", false),
+            ("# frames.iceoryx2 failed: it hangs\n# frames.sharray_stream failed: it hangs\n", true),
+            ("# growth.readers failed: it hangs\n", true),
+        ] {
+            assert_eq!(is_own(samples), is_ours, "{samples}");
+        }
+    }
 
     #[test]
     fn only_a_full_run_writes_into_the_documentation() {

@@ -19,7 +19,7 @@ const PAGES: [&str; 8] = [
     "examples",
 ];
 /// Where the pages that show pictures look for them in the documentation of the crate: the README is its first page.
-const WITH_PICTURES: [&str; 2] = ["docs", "pages/command"];
+const WITH_PICTURES: [&str; 3] = ["docs", "pages/command", "pages/benchmarks"];
 /// A page that is nothing but docstrings.
 const PYTHON_API: &str = "# Every name of the Python package\n\n::: sharray\n";
 
